@@ -1,0 +1,96 @@
+"""The words of the product (DESIGN section 2) as types."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Driver(StrEnum):
+    """How a server is managed."""
+
+    HESTIACP = "hestiacp"
+    POWERDNS = "powerdns"
+
+
+class Capability(StrEnum):
+    """What a server is allowed to host; also the roles of a service."""
+
+    WEB = "web"
+    MAIL = "mail"
+    DNS = "dns"
+
+
+class ServerStatus(StrEnum):
+    """``closed`` takes no new services, ``maintenance`` runs no tasks, ``disabled`` is out of use."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+    MAINTENANCE = "maintenance"
+    DISABLED = "disabled"
+
+
+class Mode(StrEnum):
+    """Deployment mode of a product."""
+
+    SPLIT = "split"
+    UNIFIED = "unified"
+    VANITY = "vanity"
+
+
+class Desired(StrEnum):
+    """Desired state of a service or a resource."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ABSENT = "absent"
+
+
+class ServiceStatus(StrEnum):
+    """What a service is at, as the API says it."""
+
+    PENDING = "pending"
+    DEPLOYING = "deploying"
+    ACTIVE = "active"
+    ERROR = "error"
+    SUSPENDED = "suspended"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+
+class TaskStatus(StrEnum):
+    """Life of a task: waiting -> queued -> running -> succeeded, failed or cancelled."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why a pipeline runs."""
+
+    ORDER = "order"
+    REDEPLOY = "redeploy"
+    SUSPEND = "suspend"
+    UNSUSPEND = "unsuspend"
+    TERMINATE = "terminate"
+    CHANGE_PRODUCT = "change-product"
+    VERIFY = "verify"
+    REPAIR = "repair"
+    CHECK = "check"
+
+
+class Role(StrEnum):
+    """Who a signed-in person is."""
+
+    OWNER = "owner"
+    OPERATOR = "operator"
+    SUPPORT = "support"
+    CUSTOMER = "customer"
+
+
+STAFF_ROLES = frozenset({Role.OWNER, Role.OPERATOR, Role.SUPPORT})
+OPEN_TASK_STATES = frozenset({TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.HELD})
