@@ -134,7 +134,11 @@ class Server(Base):
     @property
     def capabilities(self) -> list[Capability]:
         """What the server is allowed to host, in the order web, mail, dns."""
-        flags = ((Capability.WEB, self.can_web), (Capability.MAIL, self.can_mail), (Capability.DNS, self.can_dns))
+        flags = (
+            (Capability.WEB, self.can_web),
+            (Capability.MAIL, self.can_mail),
+            (Capability.DNS, self.can_dns),
+        )
         return [capability for capability, allowed in flags if allowed]
 
 
@@ -210,8 +214,6 @@ class Account(Base):
     roles: Mapped[list[str]] = mapped_column()
     password: Mapped[str] = mapped_column(Text)
     """Encrypted."""
-    removed_at: Mapped[dt.datetime | None]
-    """When the server confirmed that it is gone; the name is free again."""
 
     service: Mapped[Service | None] = relationship(back_populates="accounts")
     server: Mapped[Server] = relationship()
@@ -280,7 +282,7 @@ class Task(Base):
     pipeline_id: Mapped[int] = mapped_column(ForeignKey("pipelines.id"), index=True)
     service_id: Mapped[int | None] = mapped_column(ForeignKey("services.id"))
     server_id: Mapped[int] = mapped_column(ForeignKey("servers.id"))
-    resource_id: Mapped[int | None] = mapped_column(ForeignKey("resources.id"), index=True)
+    resource_id: Mapped[int | None] = mapped_column(ForeignKey("resources.id", ondelete="SET NULL"), index=True)
     action: Mapped[str] = mapped_column(String(40))
     target: Mapped[str] = mapped_column(String(253))
     label: Mapped[str] = mapped_column(String(200))
@@ -297,8 +299,6 @@ class Task(Base):
     not_before: Mapped[dt.datetime | None]
     lease_owner: Mapped[str | None] = mapped_column(String(100))
     lease_until: Mapped[dt.datetime | None]
-    process_group: Mapped[int | None]
-    """Process id of the supervisor of the running attempt, on the owner's host."""
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
     queued_at: Mapped[dt.datetime | None]

@@ -1,0 +1,144 @@
+"""Which task waits for which: pure rules over the resources of one service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from controller.domain.words import Desired, Reason
+
+
+@dataclass(frozen=True)
+class Node:
+    """A resource as the planner sees it."""
+
+    resource_id: int
+    action: str
+    server_id: int
+    account_id: int | None
+    desired: Desired
+
+    @property
+    def entry(self) -> str:
+        """``domain`` of ``web.domain``."""
+        return self.action.split(".", 1)[1]
+
+
+STEP_ORDER = (
+    "web.package",
+    "web.account",
+    "web.domain",
+    "mail.package",
+    "mail.account",
+    "mail.domain",
+    "dns.package",
+    "dns.account",
+    "dns.zone",
+    "web.certificate",
+)
+
+LABELS = {
+    "web.package": "Configuring web plan",
+    "web.account": "Setting up web account",
+    "web.domain": "Configuring web hosting",
+    "mail.package": "Configuring mail plan",
+    "mail.account": "Setting up mail account",
+    "mail.domain": "Configuring mail (DKIM)",
+    "dns.package": "Configuring DNS plan on {server}",
+    "dns.account": "Setting up DNS account on {server}",
+    "dns.zone": "Publishing DNS on {server}",
+    "web.certificate": "Preparing SSL",
+    "server.status": "Checking {server}",
+}
+
+REMOVAL_LABELS = {
+    "web.package": "Removing web plan",
+    "web.account": "Removing web account",
+    "web.domain": "Removing web hosting",
+    "mail.package": "Removing mail plan",
+    "mail.account": "Removing mail account",
+    "mail.domain": "Removing mail",
+    "dns.package": "Removing DNS plan from {server}",
+    "dns.account": "Removing DNS account from {server}",
+    "dns.zone": "Taking DNS off {server}",
+    "web.certificate": "Removing SSL",
+}
+
+SUSPEND_LABELS = {
+    "web.account": "Suspending web account",
+    "web.domain": "Suspending web hosting",
+    "mail.account": "Suspending mail account",
+    "mail.domain": "Suspending mail",
+}
+
+
+def label(action: str, server: str, desired: Desired, *, check: bool = False) -> str:
+    """What a person reads for a task."""
+    words = {Desired.ABSENT: REMOVAL_LABELS, Desired.SUSPENDED: SUSPEND_LABELS}.get(desired, LABELS)
+    text = words.get(action, LABELS.get(action, action)).format(server=server)
+    return f"Checking: {text}" if check else text
+
+
+def _needs_to_build(node: Node, nodes: Sequence[Node]) -> list[Node]:
+    """What must be there before this one can be."""
+    same_account = [other for other in nodes if other.account_id == node.account_id]
+    match node.entry:
+        case "account":
+            return [other for other in same_account if other.entry == "package"]
+        case "domain":
+            return [other for other in same_account if other.entry == "account"]
+        case "certificate":
+            return [other for other in same_account if other.action == "web.domain"]
+        case "zone":
+            # The zone carries the addresses of web and mail and the DKIM key.
+            return [
+                other
+                for other in nodes
+                if (other.account_id == node.account_id and other.entry == "account") or other.entry == "domain"
+            ]
+        case _:
+            return []
+
+
+def _needs_to_remove(node: Node, nodes: Sequence[Node]) -> list[Node]:
+    """What must be gone before this one can go: the same edges, turned round, within one account."""
+    return [
+        other
+        for other in nodes
+        if other.account_id == node.account_id
+        and node.resource_id in {n.resource_id for n in _needs_to_build(other, nodes)}
+    ]
+
+
+def _needs_to_suspend(node: Node, nodes: Sequence[Node]) -> list[Node]:
+    """Domains first: the panel refuses to suspend a mail domain of a suspended user."""
+    if node.entry != "account":
+        return []
+    return [other for other in nodes if other.account_id == node.account_id and other.entry == "domain"]
+
+
+def plan(reason: Reason, resources: Iterable[Node]) -> list[tuple[Node, list[int]]]:
+    """Tasks in the order they are shown, each with the resource ids that must be done before.
+
+    ``verify`` only looks, so nothing waits. The graph has no cycle: every edge goes from a thing to what it
+    stands on (or, when it is taken down, the other way round).
+    """
+    nodes = sorted(resources, key=lambda node: (_step(node.action), node.server_id, node.resource_id))
+    if reason is Reason.TERMINATE:
+        nodes.reverse()
+    planned = []
+    for node in nodes:
+        if reason is Reason.VERIFY:
+            needs: list[Node] = []
+        elif node.desired is Desired.ABSENT:
+            needs = _needs_to_remove(node, nodes)
+        elif reason is Reason.SUSPEND:
+            needs = _needs_to_suspend(node, nodes)
+        else:
+            needs = _needs_to_build(node, nodes)
+        planned.append((node, [other.resource_id for other in needs]))
+    return planned
+
+
+def _step(action: str) -> int:
+    return STEP_ORDER.index(action) if action in STEP_ORDER else len(STEP_ORDER)

@@ -1,0 +1,87 @@
+"""Checks of single fields, shared by operations: collect problems, then raise them together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+
+from controller.domain.problems import Problem
+from controller.operations.errors import Invalid
+
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]*[A-Za-z0-9])?")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Fields:
+    """Collects what is wrong; ``finish`` raises Invalid when anything is."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def problem(self, field: str, reason: str) -> None:
+        """Note one problem."""
+        self.problems.append(Problem(field, reason))
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note several."""
+        self.problems.extend(problems)
+
+    def finish(self) -> None:
+        """Raise Invalid if there is any problem."""
+        if self.problems:
+            raise Invalid(self.problems)
+
+    def text(self, field: str, value: Any, *, maximum: int = 200, required: bool = True) -> str:
+        """A single line of text without control characters."""
+        text = value.strip() if isinstance(value, str) else ""
+        if value is not None and not isinstance(value, str):
+            self.problem(field, "must be text")
+        elif required and not text:
+            self.problem(field, "is needed")
+        elif len(text) > maximum:
+            self.problem(field, f"must be at most {maximum} characters")
+        elif CONTROL.search(text):
+            self.problem(field, "must be one line without control characters")
+        return text
+
+    def name(self, field: str, value: Any, *, maximum: int = 100) -> str:
+        """The name of a thing: letters, digits, space, dot, dash, underscore; not a bare number (that is an id)."""
+        text = self.text(field, value, maximum=maximum)
+        if text and not NAME.fullmatch(text):
+            self.problem(field, "may have letters, digits, spaces, dots, dashes and underscores only")
+        elif text.isdigit():
+            self.problem(field, "cannot be only digits: that would read as an id")
+        return text
+
+    def email(self, field: str, value: Any) -> str:
+        """An e-mail address in lower case."""
+        text = self.text(field, value, maximum=254)
+        if not text or self._has(field):
+            return text
+        try:
+            return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
+        except EmailNotValidError as problem:
+            self.problem(field, f"is not an e-mail address: {problem}")
+            return text
+
+    def choice(self, field: str, value: Any, allowed: Iterable[str]) -> str:
+        """One of some words."""
+        words = [str(word) for word in allowed]
+        if value not in words:
+            self.problem(field, f"must be one of {', '.join(words)}")
+        return str(value)
+
+    def integer(self, field: str, value: Any, minimum: int, maximum: int) -> int:
+        """A whole number in a range."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.problem(field, "must be a whole number")
+            return minimum
+        if not minimum <= value <= maximum:
+            self.problem(field, f"must be between {minimum} and {maximum}")
+        return value
+
+    def _has(self, field: str) -> bool:
+        return any(problem.field == field for problem in self.problems)

@@ -1,0 +1,107 @@
+"""Turn a reason into tasks: rows with their needs, ready ones queued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.domain.pipelines import Node, label, plan
+from controller.domain.words import Desired, Reason, TaskStatus
+from controller.operations.records import note
+from controller.settings import Settings
+from controller.store.base import utcnow
+from controller.store.models import Pipeline, Resource, Server, Service, Task, TaskNeed
+
+CUSTOMER_CLICK = 10
+DEPLOYMENT = 50
+BACKGROUND = 90
+
+
+def wish(resources: Iterable[Resource], desired: Desired) -> None:
+    """Set the desired state; a new wish is a new generation."""
+    for resource in resources:
+        resource.desired = desired
+        resource.generation += 1
+
+
+def cancel_open_tasks(session: Session, service_id: int) -> None:
+    """Tasks that have not started are overtaken by a newer wish; a running one ends on its own, and
+    whatever it did is looked at again by the newer tasks."""
+    for task in session.scalars(
+        select(Task).where(
+            Task.service_id == service_id,
+            Task.status.in_((TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)),
+        )
+    ):
+        task.status = TaskStatus.CANCELLED
+        task.finished_at = utcnow()
+        task.error = "overtaken by a newer request"
+
+
+def start_pipeline(
+    session: Session,
+    settings: Settings,
+    *,
+    reason: Reason,
+    resources: Sequence[Resource],
+    actor: str,
+    service: Service | None = None,
+    priority: int = DEPLOYMENT,
+) -> tuple[Pipeline, list[tuple[int, int]]]:
+    """Write a pipeline and its tasks; returns it and the ready tasks as (id, priority) to ring for."""
+    pipeline = Pipeline(reason=reason, actor=actor, service_id=service.id if service else None)
+    session.add(pipeline)
+    session.flush()
+    servers = {server.id: server for server in session.scalars(select(Server))}
+    by_resource = {resource.id: resource for resource in resources}
+    nodes = [Node(r.id, r.action, r.server_id, r.account_id, r.desired) for r in resources]
+    tasks: dict[int, Task] = {}
+    now = utcnow()
+    planned = plan(reason, nodes)
+    for node, needs in planned:
+        server = servers[node.server_id]
+        ready = not needs
+        task = Task(
+            pipeline_id=pipeline.id,
+            service_id=pipeline.service_id,
+            server_id=node.server_id,
+            resource_id=node.resource_id,
+            action=node.action,
+            target=by_resource[node.resource_id].name,
+            label=label(node.action, server.hostname or server.name, node.desired, check=reason is Reason.VERIFY),
+            check_mode=reason is Reason.VERIFY,
+            status=TaskStatus.QUEUED if ready else TaskStatus.WAITING,
+            queued_at=now if ready else None,
+            priority=priority,
+            max_attempts=settings.max_attempts,
+        )
+        session.add(task)
+        tasks[node.resource_id] = task
+    session.flush()
+    for node, needs in planned:
+        for needed in needs:
+            session.add(TaskNeed(task_id=tasks[node.resource_id].id, needs_id=tasks[needed].id))
+    if service is not None:
+        note(
+            session,
+            f"pipeline.{reason.value}",
+            f"{REASON_WORDS[reason]} ({len(tasks)} steps)",
+            actor=actor,
+            service_id=service.id,
+        )
+    return pipeline, [(task.id, task.priority) for task in tasks.values() if task.status is TaskStatus.QUEUED]
+
+
+REASON_WORDS = {
+    Reason.ORDER: "Order accepted",
+    Reason.REDEPLOY: "Redeploy started",
+    Reason.SUSPEND: "Suspension started",
+    Reason.UNSUSPEND: "Reactivation started",
+    Reason.TERMINATE: "Termination started",
+    Reason.CHANGE_PRODUCT: "Product change started",
+    Reason.VERIFY: "Verification started",
+    Reason.REPAIR: "Repair started",
+    Reason.CHECK: "Check started",
+}
