@@ -1,0 +1,58 @@
+"""From a command's name to its function."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from .core import Panel, Stop
+from .faulting import END, START, Faults
+from .records import Disk
+from .timing import DEFAULT, MEDIANS
+
+#: Module of each command; its function there is the name without ``v-``, with ``_`` for ``-``.
+FAMILIES: dict[str, str] = {
+    "packages": """v-add-user-package v-update-user-package v-delete-user-package v-list-user-package
+        v-list-user-packages""",
+    "users": """v-add-user v-delete-user v-list-user v-list-users v-list-sys-users v-change-user-package
+        v-change-user-password v-change-user-contact v-change-user-name v-change-user-shell
+        v-suspend-user v-unsuspend-user v-rebuild-user v-update-user-counters v-update-user-disk
+        v-list-user-stats""",
+    "web": """v-add-web-domain v-delete-web-domain v-list-web-domain v-list-web-domains""",
+    "system": """v-restart-service v-restart-web v-restart-proxy v-restart-dns v-restart-mail v-restart-ftp
+        v-restart-cron""",
+}
+COMMANDS: dict[str, str] = {name: family for family, names in FAMILIES.items() for name in names.split()}
+
+
+def execute(panel: Panel) -> int:
+    """Run one command; its exit code."""
+    module = importlib.import_module(f".{COMMANDS[panel.name]}", __package__)
+    try:
+        panel.point(START)
+        getattr(module, panel.name[2:].replace("-", "_"))(panel)
+        panel.point(END, 1.0)
+    except Stop as stop:
+        panel.pad(panel.target if stop.code in (0, 20) else MEDIANS.get(panel.name, DEFAULT)[1])
+        return stop.code
+    return 0
+
+
+def main() -> None:
+    """Entry point of the launcher that every ``v-*`` is linked to."""
+    path = os.path.abspath(sys.argv[0])
+    name = os.path.basename(path)
+    hestia = os.path.dirname(os.path.dirname(path))
+    prefix = hestia[: -len("/usr/local/hestia")]
+    faults = Faults(os.path.join(os.path.dirname(prefix), "faults.json"))
+    disk = Disk(faults.full, 0.02 * faults.pace)
+    os.umask(0o022)
+    code = execute(Panel(hestia, name, sys.argv[1:], faults, disk, faults.pace))
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass
+    # Nothing is left to clean up, so the interpreter need not take itself apart.
+    os._exit(code)
