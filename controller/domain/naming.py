@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ import idna
 from publicsuffixlist import PublicSuffixList
 
 ACCOUNT_NAME_MAX = 30
+PANEL_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,63}")
 ACCOUNT_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?")
 
 # Users that Debian, Ubuntu or the panel's own services have, and names that mean something to the panel.
@@ -173,3 +175,20 @@ def account_name(domain: str, role: str, taken: Callable[[str], bool]) -> str:
         if valid_account_name(name) and not taken(name):
             return name
     raise DomainError(f"no free account name for {domain}")
+
+
+def panel_full_name(name: str, fallback: str) -> str:
+    """A person's or firm's name in the characters the panel takes (letters, digits, space, ``.``, ``-``, ``_``)."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"\s+", " ", re.sub(r"[^A-Za-z0-9 ._-]", " ", plain)).strip(" ._-")[:50].rstrip(" ._-")
+    return plain or fallback
+
+
+def panel_email(email: str, domain: str) -> str:
+    """The address if the panel takes it (it knows only plain ASCII ones), else the domain's postmaster."""
+    return email if PANEL_EMAIL.fullmatch(email) else f"postmaster@{domain}"
+
+
+def www_alias(domain: str) -> list[str]:
+    """``www.`` goes with a registered domain, not with a host below one."""
+    return [f"www.{domain}"] if _suffixes().privatesuffix(domain) == domain else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -165,6 +165,92 @@ def _build(
         account = Account(
             service_id=service.id,
             server_id=server_id,
+            username=account_name(service.domain, roles[0].value, _taken_on(session, server)),
+            roles=[role.value for role in roles],
+            limits=limits,
+            options=dict(options or {}),
+            status=ServiceStatus.PENDING,
+        )
+        session.add(service)
+        try:
+            session.flush()
+        except IntegrityError:
+            raise _taken(name) from None
+        resources = _build(session, fleet, service, chosen)
+        _, ready = start_pipeline(
+            session, fleet.settings, reason=Reason.ORDER, resources=resources, actor=actor, service=service
+        )
+        audit(session, actor, "service.order", service.domain, product=sold.name, service_id=service.id)
+    fleet.wake(ready)
+    return service
+
+
+def _domain(fields: Fields, text: Any) -> DomainName | None:
+    try:
+        return parse_domain(text if isinstance(text, str) else "")
+    except DomainError as problem:
+        fields.problem("domain", str(problem))
+        return None
+
+
+def _taken(name: DomainName) -> Conflict:
+    return Conflict(f"{name.unicode} already has a live service", field="domain")
+
+
+def _refuse_live_domain(session: Session, name: DomainName) -> None:
+    live = select(Service.id).where(Service.domain == name.ascii, Service.status != ServiceStatus.TERMINATED)
+    if session.scalar(live) is not None:
+        raise _taken(name)
+
+
+def _customer(session: Session, email: str, name: str) -> Customer:
+    customer = find_customer(session, email)
+    if customer is None:
+        customer = Customer(email=email, name=name)
+        session.add(customer)
+        session.flush()
+    return customer
+
+
+def _place(session: Session, product: Product, roles: Sequence[Capability]) -> Mapping[Capability, Sequence[int]]:
+    loads = server_loads(session)
+    candidates = [
+        Candidate(server.id, server.name, frozenset(server.capabilities), loads.get(server.id, 0), server.capacity)
+        for server in group_candidates(session, product.group)
+    ]
+    attached = {server.id for server in product.group.dns_servers}
+    wanted = [role for role in roles if role is not Capability.DNS]
+    # DNS goes to the attached nameservers only; a web server that could serve DNS is not one of them by itself.
+    nameservers = [candidate for candidate in candidates if candidate.server_id in attached]
+    members = [c for c in candidates if c.server_id not in attached or c.server_id in _member_ids(product)]
+    chosen = {role: [c.server_id for c in found] for role, found in place(wanted, members).items()}
+    if Capability.DNS in roles:
+        chosen[Capability.DNS] = [c.server_id for c in place([Capability.DNS], nameservers)[Capability.DNS]]
+    return chosen
+
+
+def _member_ids(product: Product) -> set[int]:
+    return {server.id for server in product.group.servers}
+
+
+def _build(
+    session: Session, fleet: Fleet, service: Service, chosen: Mapping[Capability, Sequence[int]]
+) -> list[Resource]:
+    """Accounts and resources of a new service.
+
+    One account per server: the panel refuses a domain that another of its users has in any role, so roles
+    that share a server share the account, named after the first of them.
+    """
+    roles_on: dict[int, list[Capability]] = {}
+    for role in Capability:
+        for server_id in chosen.get(role, ()):
+            roles_on.setdefault(server_id, []).append(role)
+    resources: list[Resource] = []
+    for server_id, roles in roles_on.items():
+        server = session.get_one(Server, server_id)
+        account = Account(
+            service_id=service.id,
+            server_id=server_id,
             username=account_name(
                 service.domain, roles[0].value, lambda name, on=server: _name_taken(session, on, name)
             ),
@@ -200,6 +286,12 @@ def _resource(service: Service, account: Account, action: str, name: str) -> Res
     )
 
 
-def _name_taken(session: Session, server: Server, name: str) -> bool:
-    taken = select(Account.id).where(Account.server_id == server.id, Account.username == name)
-    return session.scalar(taken) is not None or name in (server.facts or {}).get("users", [])
+def _taken_on(session: Session, server: Server) -> Callable[[str], bool]:
+    """Says whether a user name is in use on the server, by us or, when it was last looked at, by others."""
+    known = set(server.facts.get("users", []))
+
+    def taken(name: str) -> bool:
+        query = select(Account.id).where(Account.server_id == server.id, Account.username == name)
+        return name in known or session.scalar(query) is not None
+
+    return taken

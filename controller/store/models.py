@@ -113,6 +113,8 @@ class Server(Base):
     capacity: Mapped[int] = mapped_column(default=0)
     """Most services this server takes; 0 means no limit."""
     ssh_user: Mapped[str] = mapped_column(String(64), default="root")
+    become: Mapped[bool] = mapped_column(default=False)
+    """Whether a login that is not root takes sudo."""
     ssh_password: Mapped[str | None] = mapped_column(Text)
     """Encrypted."""
     ssh_private_key: Mapped[str | None] = mapped_column(Text)

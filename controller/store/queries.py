@@ -33,6 +33,7 @@ DEPLOY_REASONS = (
     Reason.UNSUSPEND,
     Reason.TERMINATE,
     Reason.CHANGE_PRODUCT,
+    Reason.REPAIR,
 )
 
 
@@ -136,7 +137,7 @@ def progress(session: Session, service_id: int) -> Progress:
     )
 
 
-def _page(session: Session, query: Select[tuple[T]], page: int, per_page: int) -> Page[T]:
+def _page(session: Session, query: Select[T], page: int, per_page: int) -> Page[T]:
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     page = max(1, min(page, max(1, -(-total // per_page))))
     items = session.scalars(query.limit(per_page).offset((page - 1) * per_page)).unique().all()
@@ -144,11 +145,11 @@ def _page(session: Session, query: Select[tuple[T]], page: int, per_page: int) -
 
 
 def _sorted(
-    query: Select[tuple[T]],
+    query: Select[T],
     sort: str,
     columns: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]],
     default: str,
-) -> Select[tuple[T]]:
+) -> Select[T]:
     """``sort`` is a column's name, with ``-`` in front for descending; unknown names fall back."""
     key, descending = sort.removeprefix("-"), sort.startswith("-")
     if key not in columns:
@@ -192,7 +193,7 @@ def service_page(
                 )
             )
         )
-    if status in ServiceStatus:
+    if status in set(ServiceStatus):
         query = query.where(Service.status == ServiceStatus(status))
     if customer_id is not None:
         query = query.where(Service.customer_id == customer_id)
@@ -225,7 +226,7 @@ def task_page(
         query = query.where(Task.service_id == service_id)
     if server_id is not None:
         query = query.where(Task.server_id == server_id)
-    if state in TaskStatus:
+    if state in set(TaskStatus):
         query = query.where(Task.status == TaskStatus(state))
     if action:
         query = query.where(Task.action == action)
@@ -265,7 +266,7 @@ def server_page(
         query = query.where(
             or_(*(column.ilike(pattern, escape="\\") for column in (Server.name, Server.address, Server.hostname)))
         )
-    if capability in Capability:
+    if capability in set(Capability):
         query = query.where(getattr(Server, f"can_{capability}"))
     if group_id is not None:
         query = query.where(Server.group_id == group_id)
@@ -284,7 +285,7 @@ def server_loads(session: Session) -> dict[int, int]:
     rows = session.execute(
         select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
     )
-    return {server_id: count for server_id, count in rows}
+    return dict(rows.tuples().all())
 
 
 def group_candidates(session: Session, group: ServerGroup) -> list[Server]:

@@ -1,0 +1,23 @@
+"""Host variables of a server: one source for the controller's runs and the inventory plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.store.models import Server
+
+
+def host_variables(server: Server, python: str) -> dict[str, Any]:
+    """Variables every run needs to reach a server, without secrets.
+
+    ``ansible_become`` is set only where it is needed: sudo costs time.
+    """
+    variables: dict[str, Any] = {
+        "ansible_host": server.address,
+        "ansible_port": server.port,
+        "ansible_user": server.ssh_user,
+        "ansible_python_interpreter": python,
+    }
+    if server.become:
+        variables["ansible_become"] = True
+    return variables

@@ -1,0 +1,182 @@
+"""Servers: add, check."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+from sqlalchemy.exc import IntegrityError
+
+from controller.automation.hostkeys import HostKey, HostKeyError, scan
+from controller.domain.pipelines import label
+from controller.domain.words import Capability, Desired, Driver, Reason, TaskStatus
+from controller.operations.errors import Conflict
+from controller.operations.fields import Fields
+from controller.operations.fleet import Fleet
+from controller.operations.planning import CUSTOMER_CLICK
+from controller.operations.records import audit, must, note
+from controller.store.base import utcnow
+from controller.store.models import Pipeline, Server, Task
+from controller.store.queries import find_group, find_server
+
+HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+UNIX_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+
+
+def scan_host_key(address: str, port: int) -> HostKey:
+    """The host key a server shows now, for staff to confirm. Raises Invalid naming the field."""
+    fields = Fields()
+    _address(fields, address)
+    fields.integer("port", port, 1, 65535)
+    fields.finish()
+    try:
+        return scan(address, port)
+    except HostKeyError as problem:
+        fields.problem("address", str(problem))
+        fields.finish()
+        raise AssertionError("unreachable") from problem
+
+
+def add(
+    fleet: Fleet,
+    actor: str,
+    *,
+    name: str,
+    address: str,
+    port: int = 22,
+    driver: str = Driver.HESTIACP,
+    capabilities: Sequence[str],
+    group: int | str | None = None,
+    ssh_user: str = "root",
+    ssh_password: str | None = None,
+    ssh_private_key: str | None = None,
+    ssh_become: bool | None = None,
+    host_key_fingerprint: str | None = None,
+    capacity: int = 0,
+) -> Server:
+    """Add a server, pin its host key, join it to a group and look at it at once.
+
+    ``group`` takes a web or mail server into the group and attaches a DNS server to it; ``ssh_become`` says
+    whether the login takes sudo (default: unless it is root).
+    Raises Invalid (also when the server does not answer or shows another key) and Conflict.
+    """
+    fields = Fields()
+    name = fields.name("name", name, maximum=63)
+    address = _address(fields, address)
+    port = fields.integer("port", port, 1, 65535)
+    driver = fields.choice("driver", driver, (Driver.HESTIACP,))
+    wanted = _capabilities(fields, capabilities)
+    capacity = fields.integer("capacity", capacity, 0, 1_000_000)
+    if not UNIX_USER.fullmatch(str(ssh_user)):
+        fields.problem("ssh.user", "must be a Unix user name")
+    _credentials(fields, ssh_password, ssh_private_key)
+    with fleet.database.read() as session:
+        joined = find_group(session, group) if group not in (None, "") else None
+        if group not in (None, "") and joined is None:
+            fields.problem("group", f"there is no group {group}")
+        if find_server(session, name) is not None:
+            raise Conflict(f"there is a server {name} already", field="name")
+    fields.finish()
+    key = scan_host_key(address, port)
+    if host_key_fingerprint and host_key_fingerprint.strip() != key.fingerprint:
+        fields.problem("host_key_fingerprint", f"the server shows {key.fingerprint}, not this one")
+        fields.finish()
+    with fleet.database.write() as session:
+        server = Server(
+            name=name,
+            driver=Driver(driver),
+            address=address,
+            port=port,
+            can_web=Capability.WEB in wanted,
+            can_mail=Capability.MAIL in wanted,
+            can_dns=Capability.DNS in wanted,
+            capacity=capacity,
+            ssh_user=ssh_user,
+            become=ssh_user != "root" if ssh_become is None else ssh_become,
+            ssh_password=fleet.vault.seal(ssh_password) if ssh_password else None,
+            ssh_private_key=fleet.vault.seal(_with_newline(ssh_private_key)) if ssh_private_key else None,
+            host_key=key.line,
+        )
+        if joined is not None:
+            home = must(find_group(session, joined.id), "group", joined.id)
+            if server.can_web or server.can_mail:
+                server.group = home
+            if server.can_dns:
+                home.dns_servers.append(server)
+        session.add(server)
+        try:
+            session.flush()
+        except IntegrityError:
+            raise Conflict(f"there is a server {name} already", field="name") from None
+        note(session, "server.added", f"Server {name} added", actor=actor, server_id=server.id)
+        audit(session, actor, "server.add", name, address=address, port=port, fingerprint=key.fingerprint)
+    check(fleet, actor, server.id)
+    return server
+
+
+def check(fleet: Fleet, actor: str, key: int | str) -> Task:
+    """Queue ``server.status``: what the server is, has and runs. Raises NotFound."""
+    with fleet.database.write() as session:
+        server = must(find_server(session, key), "server", key)
+        pipeline = Pipeline(reason=Reason.CHECK, actor=actor)
+        session.add(pipeline)
+        session.flush()
+        task = Task(
+            pipeline_id=pipeline.id,
+            server_id=server.id,
+            action="server.status",
+            target=server.name,
+            label=label("server.status", server.name, Desired.ACTIVE),
+            status=TaskStatus.QUEUED,
+            queued_at=utcnow(),
+            priority=CUSTOMER_CLICK,
+            max_attempts=fleet.settings.max_attempts,
+        )
+        session.add(task)
+        audit(session, actor, "server.check", server.name)
+    fleet.wake([(task.id, task.priority)])
+    return task
+
+
+def _address(fields: Fields, value: Any) -> str:
+    text = fields.text("address", value, maximum=255)
+    if text:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            if not HOST.fullmatch(text):
+                fields.problem("address", "must be an IP address or a host name")
+    return text
+
+
+def _capabilities(fields: Fields, value: Any) -> set[Capability]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        fields.problem("capabilities", "must be a list of web, mail, dns with at least one of them")
+        return set()
+    unknown = [str(word) for word in value if word not in set(Capability)]
+    if unknown:
+        fields.problem("capabilities", f"unknown: {', '.join(unknown)}; known are web, mail, dns")
+        return set()
+    return {Capability(word) for word in value}
+
+
+def _credentials(fields: Fields, password: str | None, private_key: str | None) -> None:
+    if not password and not private_key:
+        fields.problem("ssh", "a password or a private_key is needed")
+    if password and "\n" in password:
+        fields.problem("ssh.password", "must be one line")
+    if private_key:
+        try:
+            load_ssh_private_key(_with_newline(private_key).encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            fields.problem("ssh.private_key", "must be an OpenSSH private key without a passphrase")
+
+
+def _with_newline(private_key: str) -> str:
+    return private_key.strip().replace("\r\n", "\n") + "\n"

@@ -1,0 +1,36 @@
+"""Bring a database to the schema of this version (Alembic)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from controller.store.database import make_engine
+
+
+def config(url: str) -> Config:
+    """Alembic configuration for one database."""
+    alembic = Config()
+    alembic.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    alembic.attributes["url"] = url
+    return alembic
+
+
+def upgrade(url: str) -> None:
+    """Apply all migrations that are missing."""
+    engine = make_engine(url)
+    try:
+        with engine.execution_options(write=True).begin() as connection:
+            alembic = config(url)
+            alembic.attributes["connection"] = connection
+            command.upgrade(alembic, "head")
+    finally:
+        engine.dispose()
+
+
+def head(url: str) -> str:
+    """Newest revision this version knows."""
+    return str(ScriptDirectory.from_config(config(url)).get_current_head())
