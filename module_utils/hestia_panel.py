@@ -1,0 +1,374 @@
+# Copyright (c) 2026 Hestia Fleet contributors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The HestiaCP panel of the server a module runs on: where its things are, and how its commands are run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ansible.module_utils.hestia_conf import read_file, read_records, read_text
+from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start, wait_for_session
+
+_HOME = "/usr/local/hestia"
+_TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# What the panel's exit codes mean to the caller. 4 (exists) and 20 (restart) never decide alone: see hestia_converge.
+_EXIT_CLASSES = {
+    1: "bad_argument",
+    2: "bad_argument",
+    3: "not_found",
+    4: "refused",
+    5: "refused",
+    6: "refused",
+    7: "refused",
+    8: "no_room",
+    9: "bad_argument",
+    10: "refused",
+    11: "refused",
+    12: "refused",
+    13: "no_room",
+    14: "busy",
+    15: "busy",
+    16: "refused",
+    17: "refused",
+    19: "busy",
+    20: "restart_failed",
+}
+
+
+class PanelError(Exception):
+    """A failure in plain words. `error_class` is one of the words the controller knows."""
+
+    def __init__(
+        self, message: str, *, error_class: str, command: str = "", exit_code: Optional[int] = None, output: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_class = error_class
+        self.command = command
+        self.exit_code = exit_code
+        self.output = output
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A panel command that came to its end; a negative code is the signal that killed it."""
+
+    command: str
+    code: int
+    output: str
+
+    @property
+    def half_done(self) -> bool:
+        """Whether it may have stopped in the middle: killed, or all made but not reloaded."""
+        return self.code < 0 or self.code >= 128 or self.code == 20
+
+    def error(self) -> PanelError:
+        words = self.output.strip().splitlines()
+        said = words[0].replace("Error: ", "", 1) if words else "it said nothing"
+        if self.code < 0:
+            message = f"{self.command} was killed by signal {-self.code}"
+            error_class = "inconsistent"
+        else:
+            message = f"{self.command} ended with {self.code}: {said}"
+            error_class = _EXIT_CLASSES.get(self.code, "inconsistent")
+        return PanelError(
+            message, error_class=error_class, command=self.command, exit_code=self.code, output=self.output
+        )
+
+
+class Panel:
+    """Paths, files and commands of one panel. Knows what was run (`actions`) and repaired (`repaired`)."""
+
+    def __init__(self, *, check_mode: bool = False, command_timeout: float = 300.0) -> None:
+        self.home_dir = (os.environ.get("HESTIA") or _HOME).rstrip("/")
+        self.prefix = self.home_dir[: -len(_HOME)] if self.home_dir.endswith(_HOME) else ""
+        self.check_mode = check_mode
+        self.command_timeout = command_timeout
+        self.actions: list[str] = []
+        self.repaired: list[str] = []
+        self.pending: set[str] = set()
+        """What a command that stopped half way still owes; kept in the lock's note until it is done."""
+        self._lock: Optional[ServerLock] = None
+        self._conf: Optional[dict[str, str]] = None
+
+    # Paths
+
+    def path(self, *parts: str) -> str:
+        """A path of the server, below the prefix: path("etc", "passwd")."""
+        return os.path.join(self.prefix or "/", *parts)
+
+    def data(self, *parts: str) -> str:
+        return os.path.join(self.home_dir, "data", *parts)
+
+    def user_data(self, user: str, *parts: str) -> str:
+        return self.data("users", user, *parts)
+
+    def home(self, user: str, *parts: str) -> str:
+        return self.path("home", user, *parts)
+
+    # Reading
+
+    @property
+    def conf(self) -> dict[str, str]:
+        """hestia.conf; a system that is not installed is ""."""
+        if self._conf is None:
+            self._conf = read_file(os.path.join(self.home_dir, "conf", "hestia.conf"))
+        return self._conf
+
+    def system(self, key: str) -> str:
+        value = self.conf.get(key, "")
+        return "" if value == "no" else value
+
+    @property
+    def root_user(self) -> str:
+        return self.conf.get("ROOT_USER") or "admin"
+
+    def users(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self.data("users")) if os.path.isdir(self.user_data(name)))
+        except FileNotFoundError:
+            return []
+
+    def user_conf(self, user: str) -> dict[str, str]:
+        return read_file(self.user_data(user, "user.conf"))
+
+    def require_user(self, user: str) -> dict[str, str]:
+        conf = self.user_conf(user)
+        if not conf:
+            raise PanelError(f"there is no account {user} on this server", error_class="not_found")
+        return conf
+
+    def records(self, user: str, kind: str) -> list[dict[str, str]]:
+        """The lines of web.conf, mail.conf or dns.conf of a user."""
+        return read_records(self.user_data(user, f"{kind}.conf"))
+
+    def record(self, user: str, kind: str, domain: str) -> dict[str, str]:
+        return next((line for line in self.records(user, kind) if line.get("DOMAIN") == domain), {})
+
+    def require_access(self) -> None:
+        """Fail unless the panel is here and its data can be read and changed."""
+        if not os.path.isdir(os.path.join(self.home_dir, "bin")):
+            raise PanelError(f"HestiaCP is not installed in {self.home_dir}", error_class="not_found")
+        if (not self.prefix and os.geteuid() != 0) or not os.access(self.data("users"), os.R_OK | os.W_OK):
+            raise PanelError("the panel can only be managed as root (log in as root or use become)", error_class="refused")
+        if not self.conf:
+            raise PanelError(f"{self.home_dir}/conf/hestia.conf is missing or empty", error_class="inconsistent")
+
+    # The server lock
+
+    @contextlib.contextmanager
+    def locked(self, timeout: float) -> Iterator[None]:
+        """Hold the server's lock over look, act and verify, and take over what a killed predecessor left undone."""
+        folders = [self.path("run", "lock"), self.path("var", "lock")]
+        try:
+            with ServerLock(folders, timeout) as lock:
+                self._lock = lock
+                self.pending = set(lock.left.get("pending", []))
+                for stale in self._own_temporary_files():
+                    _remove_tree(stale)
+                yield
+                lock.note()
+        except LockBusy as busy:
+            raise PanelError(str(busy), error_class="busy") from None
+        finally:
+            self._lock = None
+
+    def was_interrupted(self, command: str, *arguments: str) -> bool:
+        """Whether the lock's note says that such a command was running when its module was killed."""
+        left = self._lock.left if self._lock else {}
+        return left.get("command") == command and left.get("arguments", [])[: len(arguments)] == list(arguments)
+
+    # Temporary files: the panel reads secrets and data from files below /tmp/
+
+    def _temporary_prefix(self) -> str:
+        return "hestia-fleet-" + hashlib.sha256(self.home_dir.encode()).hexdigest()[:8] + "-"
+
+    def _own_temporary_files(self) -> list[str]:
+        mine = self._temporary_prefix()
+        found = [os.path.join("/tmp", name) for name in os.listdir("/tmp") if name.startswith(mine)]
+        return [path for path in found if os.lstat(path).st_uid == os.geteuid()]
+
+    @contextlib.contextmanager
+    def temporary_file(self, content: str, suffix: str = "") -> Iterator[str]:
+        """A file under /tmp/ that only we can read; gone afterwards, also on failure."""
+        descriptor, path = tempfile.mkstemp(prefix=self._temporary_prefix(), suffix=suffix, dir="/tmp")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(content)
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    @contextlib.contextmanager
+    def temporary_folder(self) -> Iterator[str]:
+        path = tempfile.mkdtemp(prefix=self._temporary_prefix(), dir="/tmp")
+        try:
+            yield path
+        finally:
+            _remove_tree(path)
+
+    # Running
+
+    def has(self, command: str) -> bool:
+        return os.path.exists(os.path.join(self.home_dir, "bin", command))
+
+    def run(self, command: str, *arguments: str, owes: tuple[str, ...] = ()) -> Finished:
+        """Run a panel command to its end and return how it ended, whatever that was.
+
+        `owes` names what is still to be done when it stops half way: the reloads ("web", "proxy", "dns"), and
+        "counters:USER" for the counters of an account.
+        """
+        assert not self.check_mode
+        self.actions.append(command)
+        owed_before = set(self.pending)
+        self.pending |= set(owes)
+        finished = self._execute([os.path.join(self.home_dir, "bin", command), *arguments], command, arguments)
+        if not finished.half_done:
+            self.pending = owed_before - (set(owes) if finished.code == 0 else set())
+        self._note()
+        return finished
+
+    def must(self, command: str, *arguments: str, owes: tuple[str, ...] = (), accept: tuple[int, ...] = ()) -> Finished:
+        """Run a panel command; any exit code but 0 and the accepted ones is an error."""
+        finished = self.run(command, *arguments, owes=owes)
+        if finished.code not in (0, *accept):
+            raise finished.error()
+        return finished
+
+    def query(self, command: str, *arguments: str) -> Finished:
+        """Run a v-list-* command: it changes nothing, so it leaves no trace in `actions`."""
+        return self._execute([os.path.join(self.home_dir, "bin", command), *arguments], command, arguments)
+
+    def tool(self, name: str, *arguments: str, stdin: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+        """Run a program of the system (dig, openssl, named-checkzone). A missing one is an error."""
+        program = shutil.which(name, path=_TOOL_PATH)
+        if program is None:
+            raise PanelError(f"{name} is not installed on this server", error_class="internal")
+        try:
+            return subprocess.run(
+                [program, *arguments],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                errors="surrogateescape",
+                env={"PATH": _TOOL_PATH, "LC_ALL": "C", "HOME": "/root"},
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise PanelError(f"{name} did not answer within {timeout:.0f} s", error_class="timeout") from None
+
+    def _environment(self) -> dict[str, str]:
+        # Only this: the panel's scripts would take up any variable of the caller (user, restart, SHELL, ...).
+        return {
+            "HESTIA": self.home_dir,
+            "PATH": f"{self.home_dir}/bin:{_TOOL_PATH}",
+            "LC_ALL": "C",
+            "HOME": os.environ.get("HOME", "/root"),
+            "SHELL": "/usr/sbin/nologin",
+        }
+
+    def _execute(self, line: list[str], command: str, arguments: tuple[str, ...]) -> Finished:
+        # Output goes to a file: a pipe would break when this module is killed, and the panel's script with it.
+        with tempfile.TemporaryFile() as output:
+            try:
+                process = subprocess.Popen(
+                    line,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.DEVNULL,
+                    env=self._environment(),
+                    start_new_session=True,
+                    cwd="/",
+                )
+            except FileNotFoundError:
+                raise PanelError(f"this panel has no command {command}", error_class="internal", command=command) from None
+            self._note(process.pid, command, arguments)
+            code = self._wait(process, command)
+            output.seek(0)
+            text = output.read(65536).decode("utf-8", "surrogateescape")
+        if code < 0:
+            # Its children go on without it: let them end before anybody looks.
+            wait_for_session(process.pid, 10.0)
+        return Finished(command, code, text)
+
+    def _wait(self, process: subprocess.Popen[bytes], command: str) -> int:
+        try:
+            return process.wait(timeout=self.command_timeout)
+        except subprocess.TimeoutExpired:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+                time.sleep(0.5)
+            process.wait()
+            raise PanelError(
+                f"{command} did not end within {self.command_timeout:.0f} s and was stopped",
+                error_class="timeout",
+                command=command,
+            ) from None
+
+    def _note(self, pid: int = 0, command: str = "", arguments: tuple[str, ...] = ()) -> None:
+        if self._lock is None:
+            return
+        note: dict[str, Any] = {}
+        if self.pending:
+            note["pending"] = sorted(self.pending)
+        if pid:
+            # Names only: what follows may be a path of a secret, and a domain is enough to recognise the command.
+            note.update(pid=pid, starttime=process_start(pid), command=command, arguments=list(arguments[:2]))
+        self._lock.note(**note)
+
+    # Common cures
+
+    def reload_argument(self) -> str:
+        """The panel's RESTART argument for "reload now": it queues an empty one when it is set to do so."""
+        return "yes" if self.conf.get("SCHEDULED_RESTART") == "yes" else ""
+
+    def reload(self, *services: str) -> None:
+        """Reload web, proxy, dns or cron now; a failure is an error."""
+        for service in services:
+            if self.system({"web": "WEB_SYSTEM", "proxy": "PROXY_SYSTEM", "dns": "DNS_SYSTEM"}.get(service, "CRON_SYSTEM")):
+                self.must(f"v-restart-{service}", self.reload_argument(), owes=(service,))
+            self.pending.discard(service)
+
+    def update_counters(self, user: str) -> None:
+        """Let the panel count again what the user, the administrator and the addresses have."""
+        for name in (user, self.root_user):
+            if self.user_conf(name):
+                self.must("v-update-user-counters", name)
+        if self.has("v-update-sys-ip-counters"):
+            self.must("v-update-sys-ip-counters")
+        self.pending.discard(f"counters:{user}")
+
+    def repair(self, what: str) -> None:
+        if what not in self.repaired:
+            self.repaired.append(what)
+
+
+def _remove_tree(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def exists(path: str) -> bool:
+    """Whether there is anything under this name, a dangling link included."""
+    return os.path.lexists(path)
+
+
+def holds(path: str, words: str) -> bool:
+    return words in read_text(path)
