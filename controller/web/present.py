@@ -1,0 +1,150 @@
+"""How values look on a page: times, amounts, states. Pure functions, used as template filters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from controller.domain.limits import BY_KEY, CATALOGUE, UNLIMITED
+from controller.domain.words import Role, ServerStatus, ServiceStatus, TaskStatus
+from controller.store.base import utcnow
+from controller.store.models import Server, Task
+
+SERVICE_STATES = {
+    ServiceStatus.PENDING: ("Waiting", "quiet"),
+    ServiceStatus.DEPLOYING: ("Being set up", "busy"),
+    ServiceStatus.ACTIVE: ("Active", "good"),
+    ServiceStatus.ERROR: ("Error", "bad"),
+    ServiceStatus.SUSPENDED: ("Suspended", "warn"),
+    ServiceStatus.TERMINATING: ("Being removed", "busy"),
+    ServiceStatus.TERMINATED: ("Terminated", "quiet"),
+}
+
+TASK_STATES = {
+    TaskStatus.WAITING: ("Waiting", "quiet"),
+    TaskStatus.QUEUED: ("Queued", "quiet"),
+    TaskStatus.RUNNING: ("Running", "busy"),
+    TaskStatus.SUCCEEDED: ("Done", "good"),
+    TaskStatus.FAILED: ("Failed", "bad"),
+    TaskStatus.HELD: ("On hold", "warn"),
+    TaskStatus.CANCELLED: ("Cancelled", "quiet"),
+}
+
+TASK_ICONS = {
+    TaskStatus.WAITING: "circle-dashed",
+    TaskStatus.QUEUED: "clock",
+    TaskStatus.RUNNING: "loader-2",
+    TaskStatus.SUCCEEDED: "circle-check",
+    TaskStatus.FAILED: "circle-x",
+    TaskStatus.HELD: "player-pause",
+    TaskStatus.CANCELLED: "ban",
+}
+
+SERVER_STATES = {
+    ServerStatus.ACTIVE: ("Active", "good"),
+    ServerStatus.CLOSED: ("No new services", "warn"),
+    ServerStatus.MAINTENANCE: ("Maintenance", "warn"),
+    ServerStatus.DISABLED: ("Disabled", "quiet"),
+}
+
+ROLE_WORDS = {
+    Role.OWNER: "Owner",
+    Role.OPERATOR: "Operator",
+    Role.SUPPORT: "Support",
+    Role.CUSTOMER: "Customer",
+}
+
+CAPABILITY_WORDS = {"web": "Web", "mail": "Mail", "dns": "DNS"}
+
+
+def task_state(task: Task) -> tuple[str, str]:
+    """Words and tone of a task's state; a failed attempt that will be repeated says so."""
+    if task.status is TaskStatus.QUEUED and task.attempt and task.error:
+        return "Will try again", "warn"
+    if task.status is TaskStatus.RUNNING and task.cancel_requested:
+        return "Stopping", "busy"
+    return TASK_STATES[task.status]
+
+
+def server_state(server: Server) -> tuple[str, str]:
+    """Words and tone of a server's state; a failed check shows before the status."""
+    if server.problem:
+        return "Problem", "bad"
+    return SERVER_STATES[server.status]
+
+
+def relative(moment: dt.datetime, now: dt.datetime | None = None) -> str:
+    """``3 minutes ago``; ``in 2 minutes`` for what is to come. The browser keeps it true with the same words."""
+    seconds = (moment - (now or utcnow())).total_seconds()
+    if abs(seconds) < 10:
+        return "just now"
+    amount, unit = abs(seconds), "second"
+    for name, size in (("minute", 60), ("hour", 60), ("day", 24), ("month", 30), ("year", 12)):
+        if amount < size:
+            break
+        amount, unit = amount / size, name
+    count = max(1, round(amount))
+    text = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{text} ago" if seconds < 0 else f"in {text}"
+
+
+def exact(moment: dt.datetime) -> str:
+    """``21 Nov 2026, 14:03:22 UTC``."""
+    return moment.astimezone(dt.UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
+
+
+def duration(seconds: float) -> str:
+    """``0.8 s``, ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def task_duration(task: Task) -> float | None:
+    """Seconds the last attempt took; None when it never ran or still runs."""
+    if task.started_at is None or task.finished_at is None:
+        return None
+    return max(0.0, (task.finished_at - task.started_at).total_seconds())
+
+
+def megabytes(amount: float) -> str:
+    """``512 MB``, ``5 GB``, ``1.5 TB``."""
+    for unit, size in (("TB", 1_000_000), ("GB", 1_000)):
+        if amount >= size:
+            return f"{amount / size:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{amount:.0f} MB"
+
+
+def limit_value(key: str, value: Any) -> str:
+    """A limit as people read it."""
+    if value == UNLIMITED:
+        return "Unlimited"
+    limit = BY_KEY.get(key)
+    if limit is not None and limit.unit == "MB":
+        return megabytes(float(value))
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
+
+
+def limit_rows(limits: dict[str, Any], roles: list[str]) -> list[tuple[str, str]]:
+    """Label and value of the limits that matter for these roles, in the catalogue's order."""
+    return [
+        (limit.label, limit_value(limit.key, limits[limit.key]))
+        for limit in CATALOGUE
+        if limit.role.value in roles and limit.key in limits
+    ]
+
+
+def roles_in_words(roles: list[str]) -> str:
+    """``Web, Mail, DNS``."""
+    return ", ".join(CAPABILITY_WORDS.get(role, role) for role in roles)
+
+
+def initials(name: str) -> str:
+    """One or two letters for a person."""
+    parts = [part for part in name.replace("@", " ").split() if part]
+    return "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts)).upper() or "?"
