@@ -40,6 +40,78 @@ POINTS: dict[str, dict[str, str]] = {
         "counters": "all gone, no restart",
         "restart": "all gone; fail here with 20",
     },
+    "v-change-web-domain-tpl": {"restart": "all made"},
+    "v-change-web-domain-backend-tpl": {"backend": "new PHP pool, old record", "restart": "all made"},
+    "v-change-web-domain-proxy-tpl": {"restart": "all made"},
+    "v-add-web-domain-alias": {"vhost": "vhost files have it, the record does not", "restart": "all made"},
+    "v-delete-web-domain-alias": {"restart": "all made"},
+    "v-suspend-web-domain": {"vhost": "the site is off, the record says active", "restart": "all made"},
+    "v-unsuspend-web-domain": {"vhost": "the site is on, the record says suspended", "restart": "all made"},
+    "v-rebuild-web-domain": {"restart": "all made"},
+    "v-add-web-domain-ssl": {
+        "files": "certificate files, no TLS vhost",
+        "counters": "vhost and counter, the record says no TLS",
+        "restart": "all made",
+    },
+    "v-update-web-domain-ssl": {"restart": "all made"},
+    "v-delete-web-domain-ssl": {"restart": "all made"},
+    "v-add-web-domain-ssl-force": {"restart": "all made"},
+    "v-delete-web-domain-ssl-force": {"restart": "all made"},
+    "v-add-mail-domain": {
+        "record": "listed; no key, no folders, no counters",
+        "key": "the DKIM key too",
+        "config": "exim's folders too; no webmail, no counters",
+        "webmail": "all but counters",
+        "counters": "all but the restart",
+        "restart": "all made; fail here with 20",
+    },
+    "v-delete-mail-domain": {
+        "config": "still listed, but its folders are gone",
+        "webmail": "still listed, webmail is gone too",
+        "record": "not listed; key files and counters stay",
+        "restart": "still listed (the restart comes before the record goes)",
+    },
+    "v-suspend-mail-domain": {"webmail": "no mail any more, the record says active", "restart": "the same"},
+    "v-unsuspend-mail-domain": {"record": "active without webmail", "restart": "all made"},
+    "v-add-mail-domain-dkim": {"key": "key files, the record says no DKIM"},
+    "v-add-mail-account": {"mailbox": "mailbox without a record", "record": "listed, counters too low"},
+    "v-delete-mail-account": {"mailbox": "listed, its mail is gone"},
+    "v-add-dns-domain": {
+        "records": "records only: exit 4 for ever, not listed",
+        "record": "listed, not served, no zone file",
+        "zone-file": "zone file too, not in named.conf",
+        "zone-line": "the same",
+        "restart": "all made; fail here with 20",
+    },
+    "v-rebuild-dns-domain": {
+        "record": "no longer in named.conf, old zone file",
+        "zone-file": "new zone file, not in named.conf",
+        "zone-line": "the same",
+        "restart": "all made, counters set from this zone",
+    },
+    "v-delete-dns-domain": {
+        "zone-line": "not served, no zone file, still listed",
+        "record": "all gone but counters",
+        "restart": "all gone",
+    },
+    **{
+        name: {
+            "record": "record and serial changed, the zone file not",
+            "zone-file": "zone file written, named not told",
+            "zone-line": "the zone is not in named.conf",
+            "restart": "all made",
+        }
+        for name in (
+            "v-add-dns-record",
+            "v-change-dns-record",
+            "v-delete-dns-record",
+            "v-change-dns-domain-soa",
+            "v-change-dns-domain-ttl",
+            "v-change-dns-domain-ip",
+        )
+    },
+    "v-suspend-dns-domain": {"zone-line": "not served after the next restart, the record says active"},
+    "v-unsuspend-dns-domain": {"zone-line": "in named.conf, the record says suspended"},
 }
 #: Commands that end with a restart, so that exit 20 means "done, only the restart failed".
 RESTARTING = frozenset(name for name, points in POINTS.items() if "restart" in points)

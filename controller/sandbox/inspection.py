@@ -31,12 +31,12 @@ def _user(data: Path, home: Path) -> dict[str, Any]:
         "conf": parse_conf(conf.read_text()) if conf.exists() else None,
         "web": _records(data / "web.conf", "DOMAIN"),
         "mail": mails,
-        "mail_accounts": {
-            path.stem: _records(path, "ACCOUNT") for path in sorted((data / "mail").glob("*.conf"))
-        },
+        "mail_accounts": {path.stem: _records(path, "ACCOUNT") for path in sorted((data / "mail").glob("*.conf"))},
         "dkim": sorted(path.stem for path in (data / "mail").glob("*.pem")),
         "dns": zones,
-        "dns_records": {path.stem: list(_records(path, "ID").values()) for path in sorted((data / "dns").glob("*.conf"))},
+        "dns_records": {
+            path.stem: list(_records(path, "ID").values()) for path in sorted((data / "dns").glob("*.conf"))
+        },
         "web_folders": _folders(home / "web"),
         "web_conf": {path.name: _folders(path) for path in sorted((home / "conf/web").glob("*")) if path.is_dir()},
         "mail_conf": {path.name: _folders(path) for path in sorted((home / "conf/mail").glob("*")) if path.is_dir()},
@@ -55,9 +55,7 @@ def everything(root: Path) -> dict[str, Any]:
     lines = re.findall(r'^zone "([^"]+)"', named_conf.read_text(), re.M) if named_conf.exists() else []
     jail = re.search(r"^# Hestia SFTP Chroot\nMatch User (.*)$", (root / "etc/ssh/sshd_config").read_text(), re.M)
     return {
-        "users": {
-            path.name: _user(path, root / "home" / path.name) for path in sorted((data / "users").iterdir())
-        },
+        "users": {path.name: _user(path, root / "home" / path.name) for path in sorted((data / "users").iterdir())},
         "packages": {path.stem: parse_conf(path.read_text()) for path in sorted((data / "packages").glob("*.pkg"))},
         "ips": {path.name: parse_conf(path.read_text()) for path in sorted((data / "ips").iterdir())},
         "passwd": {line.split(":")[0]: line for line in (root / "etc/passwd").read_text().splitlines()},

@@ -8,28 +8,28 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from controller.sandbox.dns_templates import template_texts
 from controller.sandbox.panel.main import COMMANDS
-from controller.sandbox.panel.records import format_conf
+from controller.sandbox.panel.records import format_conf, words
 from controller.sandbox.panel.secrets import password_hash, word
 from controller.sandbox.panel.sys_config import DEFAULTS
 
 HESTIA = "usr/local/hestia"
 
-_FOLDERS = (
-    "etc/apache2/conf.d/domains etc/nginx/conf.d/domains etc/php/8.2/fpm/pool.d etc/ssh etc/bind etc/exim4/domains "
-    "etc/dovecot/conf.d/domains home run/lock run/named run/sshd tmp var/cache/bind var/log/apache2/domains "
-    "var/log/nginx/domains var/lib/bind backup"
-).split()
-_HESTIA_FOLDERS = (
-    "bin conf data/ips data/packages data/queue data/users data/templates/dns data/templates/web/apache2/php-fpm "
-    "data/templates/web/php-fpm data/templates/web/nginx data/templates/web/suspend data/templates/mail/nginx "
-    "libexec log ssl"
-).split()
+_FOLDERS = words(
+    "etc/apache2/conf.d/domains etc/nginx/conf.d/domains etc/php/8.2/fpm/pool.d etc/ssh etc/bind "
+    "etc/exim4/domains etc/dovecot/conf.d/domains home run/lock run/named run/sshd tmp var/cache/bind "
+    "var/log/apache2/domains var/log/nginx/domains var/lib/bind backup"
+)
+_HESTIA_FOLDERS = words(
+    "bin conf data/ips data/packages data/queue data/users data/templates/dns "
+    "data/templates/web/apache2/php-fpm data/templates/web/php-fpm data/templates/web/nginx "
+    "data/templates/web/suspend data/templates/mail/nginx libexec log ssl"
+)
 _TEMPLATES = {
     "web/apache2/php-fpm": ("default",),
     "web/php-fpm": ("PHP-8_2", "default", "no-php", "socket"),
     "web/nginx": ("caching", "default", "hosting", "suspended"),
-    "dns": ("child-ns", "default", "default-nomail", "gmail", "office365", "zoho"),
 }
 _ACCESS_DENIED = """<!doctype html>
 <html lang="en">
@@ -46,12 +46,10 @@ _ACCESS_DENIED = """<!doctype html>
 
 def _package(limits: dict[str, str], time: str, date: str) -> dict[str, str]:
     conf = dict.fromkeys(("WEB_TEMPLATE", "PROXY_TEMPLATE", "BACKEND_TEMPLATE", "DNS_TEMPLATE"), "default")
-    for key in "WEB_DOMAINS WEB_ALIASES DNS_DOMAINS DNS_RECORDS MAIL_DOMAINS MAIL_ACCOUNTS".split():
+    for key in ["WEB_DOMAINS", "WEB_ALIASES", "DNS_DOMAINS", "DNS_RECORDS", "MAIL_DOMAINS", "MAIL_ACCOUNTS"]:
         conf[key] = limits.get(key, "unlimited")
     conf["RATE_LIMIT"] = "200"
-    for key in (
-        "DATABASES CRON_JOBS DISK_QUOTA CPU_QUOTA CPU_QUOTA_PERIOD MEMORY_LIMIT SWAP_LIMIT BANDWIDTH".split()
-    ):
+    for key in words("DATABASES CRON_JOBS DISK_QUOTA CPU_QUOTA CPU_QUOTA_PERIOD MEMORY_LIMIT SWAP_LIMIT BANDWIDTH"):
         conf[key] = limits.get(key, "unlimited")
     conf.update(NS=limits["NS"], SHELL="nologin", BACKUPS="1", BACKUPS_INCREMENTAL="no", TIME=time, DATE=date)
     return conf
@@ -115,12 +113,14 @@ def build(root: Path, hostname: str, ip: str, capabilities: Iterable[str], nat: 
     (hestia / "conf/hestia.conf").write_text(format_conf(config))
     for folder, names in _TEMPLATES.items():
         for name in names:
-            for ending in (".tpl", ".stpl") if folder in ("web/apache2/php-fpm", "web/nginx") else (".tpl",):
+            for ending in (".tpl",) if folder == "web/php-fpm" else (".tpl", ".stpl"):
                 (hestia / "data/templates" / folder / f"{name}{ending}").write_text(f"# {name}\n")
+    for name, text in template_texts().items():
+        (hestia / "data/templates/dns" / f"{name}.tpl").write_text(text)
     (hestia / "data/templates/web/suspend/index.html").write_text(_ACCESS_DENIED)
     default = _package({"NS": nameservers}, "18:00:00", "2019-01-15")
     small = {"NS": nameservers, "DATABASES": "0"}
-    for key in "WEB_DOMAINS WEB_ALIASES DNS_DOMAINS MAIL_DOMAINS MAIL_ACCOUNTS".split():
+    for key in ["WEB_DOMAINS", "WEB_ALIASES", "DNS_DOMAINS", "MAIL_DOMAINS", "MAIL_ACCOUNTS"]:
         small[key] = "1"
     for age, (name, package) in enumerate(
         (("system", _package(small, "00:00:00", "2022-01-20")), ("default", default)), 1
@@ -132,9 +132,17 @@ def build(root: Path, hostname: str, ip: str, capabilities: Iterable[str], nat: 
     (hestia / "data/ips" / ip).write_text(
         format_conf(
             {
-                "OWNER": "admin", "STATUS": "shared", "NAME": "", "U_SYS_USERS": "", "U_WEB_DOMAINS": "0",
-                "INTERFACE": "eth0", "NETMASK": "255.255.255.0", "NAT": nat, "TIME": time, "DATE": date,
-            }  # fmt: skip
+                "OWNER": "admin",
+                "STATUS": "shared",
+                "NAME": "",
+                "U_SYS_USERS": "",
+                "U_WEB_DOMAINS": "0",
+                "INTERFACE": "eth0",
+                "NETMASK": "255.255.255.0",
+                "NAT": nat,
+                "TIME": time,
+                "DATE": date,
+            }
         )
     )
     _system_files(root, hostname)
@@ -171,7 +179,7 @@ def _admin(root: Path, package: dict[str, str], domain: str, time: str, date: st
     data = root / HESTIA / "data/users/admin"
     for folder in ("ssl", "dns", "mail"):
         (data / folder).mkdir(parents=True, exist_ok=True)
-    for file in "backup.conf history.log stats.log web.conf dns.conf mail.conf db.conf cron.conf".split():
+    for file in words("backup.conf history.log stats.log web.conf dns.conf mail.conf db.conf cron.conf"):
         (data / file).touch()
     conf = {"NAME": "System Administrator", "PACKAGE": "default"}
     conf |= {key: value for key, value in package.items() if key not in ("TIME", "DATE")}
@@ -181,19 +189,19 @@ def _admin(root: Path, package: dict[str, str], domain: str, time: str, date: st
     }  # fmt: skip
     conf |= {f"SUSPENDED_{kind}": "0" for kind in ("USERS", "WEB", "DNS", "MAIL", "DB", "CRON")}
     conf |= {"IP_AVAIL": "1", "IP_OWNED": "1", "U_USERS": "1"}
-    for kind in (
-        "DISK DISK_DIRS DISK_WEB DISK_MAIL DISK_DB BANDWIDTH WEB_DOMAINS WEB_SSL WEB_ALIASES DNS_DOMAINS DNS_RECORDS "
-        "MAIL_DOMAINS MAIL_DKIM MAIL_ACCOUNTS DATABASES CRON_JOBS BACKUPS"
-    ).split():
+    for kind in words(
+        "DISK DISK_DIRS DISK_WEB DISK_MAIL DISK_DB BANDWIDTH WEB_DOMAINS WEB_SSL WEB_ALIASES DNS_DOMAINS "
+        "DNS_RECORDS MAIL_DOMAINS MAIL_DKIM MAIL_ACCOUNTS DATABASES CRON_JOBS BACKUPS"
+    ):
         conf[f"U_{kind}"] = "0"
     conf |= {
         "LANGUAGE": "en", "THEME": "", "NOTIFICATIONS": "no", "PREF_UI_SORT": "name", "LOGIN_DISABLED": "no",
         "LOGIN_USE_IPLIST": "no", "LOGIN_ALLOW_IPS": "", "TIME": time, "DATE": date,
     }  # fmt: skip
     (data / "user.conf").write_text(format_conf(conf))
-    with (root / "etc/passwd").open("a") as file:
-        file.write(f"admin:x:1001:1001:admin@{domain}:/home/admin:/sbin/nologin\n")
-    with (root / "etc/shadow").open("a") as file:
-        file.write(f"admin:{hashed}:20000:0:99999:7:::\n")
+    with (root / "etc/passwd").open("a") as out:
+        out.write(f"admin:x:1001:1001:admin@{domain}:/home/admin:/sbin/nologin\n")
+    with (root / "etc/shadow").open("a") as out:
+        out.write(f"admin:{hashed}:20000:0:99999:7:::\n")
     for folder in ("conf/web", "conf/mail", "conf/dns", "web", "mail", "tmp"):
         (root / "home/admin" / folder).mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,8 @@ def write_config(root: Path, port: int, control_port: int) -> None:
     key = f'key "rndc-key" {{\n\talgorithm hmac-sha256;\n\tsecret "{secret}";\n}};\n'
     (bind / "rndc.key").write_text(key)
     (bind / "rndc.conf").write_text(
-        f'{key}options {{\n\tdefault-key "rndc-key";\n\tdefault-server 127.0.0.1;\n\tdefault-port {control_port};\n}};\n'
+        f'{key}options {{\n\tdefault-key "rndc-key";\n\tdefault-server 127.0.0.1;\n'
+        f"\tdefault-port {control_port};\n}};\n"
     )
     for name in ("rndc.key", "rndc.conf"):
         (bind / name).chmod(0o600)

@@ -112,7 +112,7 @@ class SandboxServer:
                     break
                 except OSError as error:
                     if time.monotonic() > deadline:
-                        logs = [path for path in (self.folder / "sshd.log", self.root / "run/named.log")]
+                        logs = (self.folder / "sshd.log", self.root / "run/named.log")
                         said = "\n".join(path.read_text()[-1000:] for path in logs if path.exists())
                         raise RuntimeError(f"sandbox server {self.name}: port {port}: {error}\n{said}") from error
                     time.sleep(0.02)

@@ -127,9 +127,7 @@ class Panel:
 
     def log(self, code: int) -> None:
         """One line in the panel's system.log, or in error.log with the exit code."""
-        said = "".join(
-            " '******'" if number == self.hidden else f" '{arg}'" for number, arg in enumerate(self.args, 1)
-        )
+        said = "".join(" '******'" if number == self.hidden else f" '{arg}'" for number, arg in enumerate(self.args, 1))
         line = f"{self.date} {self.time} {self.name} {said}"
         if code:
             self.disk.append(f"{self.hestia}/log/error.log", f"{line} [Error {code}]\n")

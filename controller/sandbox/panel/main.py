@@ -19,9 +19,23 @@ FAMILIES: dict[str, str] = {
         v-change-user-password v-change-user-contact v-change-user-name v-change-user-shell
         v-suspend-user v-unsuspend-user v-rebuild-user v-update-user-counters v-update-user-disk
         v-list-user-stats""",
-    "web": """v-add-web-domain v-delete-web-domain v-list-web-domain v-list-web-domains""",
-    "system": """v-restart-service v-restart-web v-restart-proxy v-restart-dns v-restart-mail v-restart-ftp
-        v-restart-cron""",
+    "web": "v-add-web-domain v-delete-web-domain v-list-web-domain v-list-web-domains",
+    "web_changes": """v-change-web-domain-tpl v-change-web-domain-backend-tpl v-change-web-domain-proxy-tpl
+        v-add-web-domain-alias v-delete-web-domain-alias v-suspend-web-domain v-unsuspend-web-domain
+        v-rebuild-web-domain v-list-web-templates v-list-web-templates-backend v-list-web-templates-proxy""",
+    "web_tls": """v-add-web-domain-ssl v-update-web-domain-ssl v-delete-web-domain-ssl v-list-web-domain-ssl
+        v-add-web-domain-ssl-force v-delete-web-domain-ssl-force""",
+    "mail": """v-add-mail-domain v-delete-mail-domain v-list-mail-domain v-list-mail-domains
+        v-suspend-mail-domain v-unsuspend-mail-domain v-rebuild-mail-domain v-add-mail-domain-dkim
+        v-delete-mail-domain-dkim v-list-mail-domain-dkim v-list-mail-domain-dkim-dns v-add-mail-account
+        v-delete-mail-account v-list-mail-account v-list-mail-accounts""",
+    "dns": """v-add-dns-domain v-delete-dns-domain v-list-dns-domain v-list-dns-domains v-list-dns-records
+        v-add-dns-record v-change-dns-record v-delete-dns-record v-insert-dns-domain v-insert-dns-records
+        v-rebuild-dns-domain v-suspend-dns-domain v-unsuspend-dns-domain v-change-dns-domain-soa
+        v-change-dns-domain-ttl v-change-dns-domain-ip v-change-dns-domain-exp v-list-dns-templates""",
+    "system": """v-list-sys-info v-list-sys-services v-list-sys-config v-list-sys-ips v-list-sys-ip
+        v-list-sys-php v-restart-service v-restart-web v-restart-proxy v-restart-dns v-restart-mail
+        v-restart-ftp v-restart-cron v-change-sys-config-value v-log-action""",
 }
 COMMANDS: dict[str, str] = {name: family for family, names in FAMILIES.items() for name in names.split()}
 

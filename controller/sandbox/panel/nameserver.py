@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from .core import Panel
 
@@ -44,15 +43,44 @@ def running_pid(panel: Panel) -> int:
     return pid
 
 
+def _rndc(panel: Panel, *args: str) -> int:
+    return run(tool("rndc"), "-c", panel.etc("bind/rndc.conf"), *args)
+
+
+def publish(panel: Panel, domain: str) -> None:
+    """Have named read its configuration and one zone again; that this may fail, the panel does not look at."""
+    if running_pid(panel):
+        _rndc(panel, "reconfig")
+        _rndc(panel, "reload", domain)
+
+
 def reload(panel: Panel) -> bool:
-    """``systemctl reload-or-restart bind9``: reload a running named. One that was stopped stays so, and fails."""
-    if not running_pid(panel):
+    """``systemctl reload-or-restart bind9``: reload named, or start it when it died on a server that is up."""
+    if running_pid(panel):
+        return _rndc(panel, "reload") == 0
+    if not os.path.exists(f"{panel.prefix}/run/up"):
         return False
-    code = run(tool("rndc"), "-c", panel.etc("bind/rndc.conf"), "reload")
-    return code == 0
+    log = f"{panel.prefix}/run/named.log"
+    copy = f"{panel.prefix}/usr/sbin/named"
+    program = copy if os.path.exists(copy) else tool("named")
+    return run(program, "-n", "1", "-U", "1", "-L", log, "-c", panel.etc("bind/named.conf")) == 0
 
 
-def stop(panel: Panel) -> None:
-    pid = running_pid(panel)
-    if pid:
-        os.kill(pid, signal.SIGTERM)
+# -- the zone lines in named.conf --------------------------------------------------------------------------
+
+
+def zone_line(panel: Panel, user: str, domain: str) -> str:
+    return f'zone "{domain}" {{type master; file "{panel.home(user, "conf/dns", domain)}.db";}};'
+
+
+def drop_line(panel: Panel, user: str, domain: str) -> None:
+    """Take the zone's lines out of named.conf: read, then write, without a lock."""
+    path = panel.etc("bind/named.conf")
+    mark = f'/{user}/conf/dns/{domain}.db"'
+    lines = panel.disk.read(path).split("\n")
+    panel.disk.pause()
+    panel.disk.replace(path, "\n".join(line for line in lines if mark not in line))
+
+
+def add_line(panel: Panel, user: str, domain: str) -> None:
+    panel.disk.append(panel.etc("bind/named.conf"), zone_line(panel, user, domain) + "\n")

@@ -17,6 +17,11 @@ _PAIR = re.compile(r"([A-Za-z_]\w*)='(.*?)'(?=\s+[A-Za-z_]\w*='|\s*$)")
 Record = dict[str, str]
 
 
+def words(text: str) -> list[str]:
+    """A list of words, written as one text."""
+    return text.split()
+
+
 class Disk:
     """Reading and writing below one server's folder.
 

@@ -12,14 +12,10 @@ def escape(value: str) -> str:
 
 def fields(record: Record, keys: list[str], indent: str = "        ", tight: tuple[str, ...] = ()) -> str:
     """``"KEY": "value"`` lines; keys in ``tight`` have no space after the colon."""
-    return ",\n".join(
-        f'{indent}"{key}":{"" if key in tight else " "}"{escape(record.get(key, ""))}"' for key in keys
-    )
+    return ",\n".join(f'{indent}"{key}":{"" if key in tight else " "}"{escape(record.get(key, ""))}"' for key in keys)
 
 
-def json_objects(
-    panel: Panel, entries: list[tuple[str, str]], close: str = "    }", last: str = "\n"
-) -> None:
+def json_objects(panel: Panel, entries: list[tuple[str, str]], close: str = "    }", last: str = "\n") -> None:
     """An object of named objects. ``close`` ends each, ``last`` stands between the last one and the end."""
     if not entries:
         panel.say("{\n}")

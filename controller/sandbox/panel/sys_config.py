@@ -98,6 +98,44 @@ LISTED: dict[str, str] = {
     "WEB_TERMINAL_PORT": "8085",
 }
 #: Keys that do not stand behind three tabs.
-ODD_INDENT = {'BACKUP_INCREMENTAL': '            ', 'ROOT_USER': '      \t\t'}
+ODD_INDENT = {"BACKUP_INCREMENTAL": "            ", "ROOT_USER": "      \t\t"}
 #: ``hestia.conf`` of a new server. PHP is the stand-in's own: the version that PHP-FPM runs.
 DEFAULTS: dict[str, str] = {key: value for key, value in LISTED.items() if value} | {"PHP": "8.2"}
+
+
+def plain_lines(conf: dict[str, str]) -> list[str]:
+    """What ``v-list-sys-config plain`` shows of it, with its uneven columns."""
+
+    def get(key: str) -> str:
+        return conf.get(key, "")
+
+    rows = [
+        ("Web Server:", 34, f"{get('WEB_SYSTEM')}:{get('WEB_PORT')} ({get('WEB_RGROUPS')})", get("WEB_SYSTEM")),
+        ("SSL Support:", 34, f"{get('WEB_SSL')}:{get('WEB_SSL_PORT')}", get("WEB_SSL")),
+        ("PHP Intepreter:", 34, get("WEB_BACKEND"), get("WEB_BACKEND")),
+        ("Proxy Server:", 34, f"{get('PROXY_SYSTEM')}:{get('PROXY_PORT')}", get("PROXY_SYSTEM")),
+        ("Proxy SSL:", 34, f"{get('PROXY_SYSTEM')}:{get('PROXY_SSL_PORT')}", get("PROXY_SYSTEM")),
+        ("Statistics Engine:", 34, get("STATS_SYSTEM"), get("STATS_SYSTEM")),
+        ("FTP Server:", 34, get("FTP_SYSTEM"), get("FTP_SYSTEM")),
+        ("Mail Server:", 34, f"{get('MAIL_SYSTEM')} + {get('IMAP_SYSTEM')}", get("MAIL_SYSTEM")),
+        ("Webmail alias:", 34, get("WEBMAIL_ALIAS"), get("WEBMAIL_ALIAS")),
+        ("Database:", 34, get("DB_SYSTEM"), get("DB_SYSTEM")),
+        ("DNS Server:", 34, get("DNS_SYSTEM"), get("DNS_SYSTEM")),
+        ("CRON daemon:", 34, get("CRON_SYSTEM"), get("CRON_SYSTEM")),
+        ("Backups:", 34, get("BACKUP_SYSTEM"), get("BACKUP_SYSTEM")),
+        ("Backup Directory:", 34, get("BACKUP"), "always"),
+        ("Disk Quota enabled:", 34, get("DISK_QUOTA"), "always"),
+        ("Resource limit with cgroup enabled:", 50, get("RESOURCES_LIMIT"), "always"),
+        ("Version:", 34, get("VERSION"), "always"),
+        ("API enabled:", 25, get("API"), "always"),
+        ("API allowed IP's:", 30, get("API_ALLOWED_IP"), "always"),
+        ("SMTP Server Account enabled:", 35, get("USE_SERVER_SMTP"), "always"),
+        ("Release Branch:", 34, get("RELEASE_BRANCH"), "always"),
+        ("Debug Mode:", 34, get("DEBUG_MODE"), "always"),
+        ("Theme:", 34, get("THEME"), "always"),
+        ("Restricted Admin Access:", 34, get("POLICY_SYSTEM_PROTECTED_ADMIN"), "always"),
+        ("Hide System Administator:", 34, get("POLICY_SYSTEM_HIDE_ADMIN"), "always"),
+        ("Updates: Notify by email:", 34, get("UPGRADE_SEND_EMAIL"), "always"),
+        ("Updates: Email install log:", 34, get("UPGRADE_SEND_EMAIL_LOG"), "always"),
+    ]
+    return [f"{title:<{width}}{value}" for title, width, value, shown in rows if shown]

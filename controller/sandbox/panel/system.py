@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from . import checks
-from .core import E_RESTART, Panel
-
-#: Services that a restart command takes, per kind.
-_RELOADED = "nginx apache2 exim4 dovecot bind9 named php8.2-fpm vsftpd proftpd ssh cron mariadb".split()
+from .core import E_ARGS, E_INVALID, E_NOTEXIST, E_RESTART, Panel, Stop
+from .records import Conf, format_conf, words
+from .show import fields, json_names, json_objects, plain
 
 
 def services(panel: Panel) -> list[tuple[str, str]]:
@@ -69,7 +68,7 @@ def restart_proxy(panel: Panel) -> None:
 
 
 def restart_mail(panel: Panel) -> None:
-    _restart(panel, "MAIL_SYSTEM", "IMAP_SYSTEM")
+    _restart(panel, "IMAP_SYSTEM", "MAIL_SYSTEM")
 
 
 def restart_ftp(panel: Panel) -> None:
@@ -88,3 +87,122 @@ def restart_dns(panel: Panel) -> None:
     if panel.arg(1) != "scheduled" and not nameserver.config_is_good(panel):
         panel.fail(E_RESTART, "bind9 restart failed'")
     _restart(panel, "DNS_SYSTEM")
+
+
+# -- the server --------------------------------------------------------------------------------------------
+
+
+def list_sys_info(panel: Panel) -> None:
+    import os
+
+    uptime = int(float(panel.disk.read("/proc/uptime").split()[0]) / 60)
+    load = " / ".join(panel.disk.read("/proc/loadavg").split()[:3])
+    row = {
+        "HOSTNAME": panel.disk.read(panel.etc("hostname")).strip(),
+        "OS": "Debian",
+        "VERSION": panel.disk.read(panel.etc("debian_version")).strip(),
+        "ARCH": os.uname().machine,
+        "HESTIA": panel.system.get("VERSION", ""),
+        "RELEASE": panel.system.get("RELEASE_BRANCH", ""),
+        "UPTIME": str(uptime),
+        "LOADAVERAGE": load,
+    }
+    if panel.arg(1) == "json":
+        json_objects(panel, [("sysinfo", fields(row, list(row)))], close="        }")
+    else:
+        plain(panel, [list(row.values())])
+
+
+def list_sys_services(panel: Panel) -> None:
+    from . import nameserver
+
+    rows = []
+    for name, what in services(panel):
+        running = name != "bind9" or nameserver.running_pid(panel) > 0
+        row = {"SYSTEM": what, "STATE": "running" if running else "stopped", "CPU": "0", "MEM": "0", "RTIME": "0"}
+        if running:
+            row.update(MEM="16", RTIME="2")
+        rows.append((name, row))
+    if panel.arg(1) == "json":
+        json_objects(panel, [(name, fields(row, list(row))) for name, row in rows])
+    else:
+        plain(panel, [[name, *row.values()] for name, row in rows])
+
+
+def list_sys_config(panel: Panel) -> None:
+    from .sys_config import LISTED, ODD_INDENT
+
+    conf = panel.system
+    if panel.arg(1) == "json":
+        indents = {key: ODD_INDENT.get(key, "\t\t\t") for key in LISTED}
+        rows = ",\n".join(f'{indent}"{key}": "{conf.get(key, "")}"' for key, indent in indents.items())
+        panel.say('{\n\t\t"config": {\n' + rows + "\n\t\t}\n\t}")
+        return
+    from .sys_config import plain_lines
+
+    for line in plain_lines(conf):
+        panel.say(line)
+
+
+def list_sys_php(panel: Panel) -> None:
+    from .vhosts import php_pools
+
+    versions = [path.split("/")[-3] for path in php_pools(panel)]
+    if panel.arg(1) == "json":
+        json_names(panel, versions)
+    else:
+        plain(panel, [[version] for version in versions])
+
+
+def change_sys_config_value(panel: Panel) -> None:
+    key, value = panel.arg(1).upper(), panel.arg(2)
+    panel.usage(2, "KEY VALUE")
+    checks.common_format(panel, key, "key")
+    if any(mark in value for mark in "\"'|"):
+        panel.fail(E_INVALID, f"Invalid value contains qoutes (\" or ' or | ) :: {value}")
+    path = f"{panel.hestia}/conf/hestia.conf"
+    conf = panel.system | {key: value}
+    panel.disk.pause()
+    panel.disk.replace(path, format_conf(dict(sorted(conf.items()))))
+    panel.log(0)
+
+
+def log_action(panel: Panel) -> None:
+    user, level, category, message = (panel.arg(number) for number in range(1, 5))
+    checks.common_format(panel, level, "event level")
+    if level not in ("Info", "Warning", "Error"):
+        panel.say("Error: Invalid event type specified.")
+        raise Stop(E_ARGS)
+    panel.usage(4, "USER TYPE CATEGORY DETAILS")
+    if user.lower() != "system":
+        checks.user_format(panel, user)
+        checks.user_exists(panel, user)
+    panel.history(user.lower() if user == "System" else user, category, message, level)
+
+
+_IP = words("OWNER STATUS NAME U_SYS_USERS U_WEB_DOMAINS INTERFACE NETMASK NAT TIME DATE")
+
+
+def _show_ips(panel: Panel, names: list[str], how: str) -> None:
+    rows = [(name, Conf(panel.disk, panel.data("ips", name)).all()) for name in names]
+    if how == "json":
+        json_objects(panel, [(name, fields(row, _IP)) for name, row in rows], close="        }")
+    else:
+        plain(panel, [[name, *(row.get(key, "") for key in _IP)] for name, row in rows])
+
+
+def list_sys_ips(panel: Panel) -> None:
+    import os
+
+    _show_ips(panel, sorted(os.listdir(panel.data("ips"))), panel.arg(1))
+
+
+def list_sys_ip(panel: Panel) -> None:
+    import os
+
+    ip = panel.arg(1)
+    panel.usage(1, "IP [FORMAT]")
+    checks.ip_format(panel, ip)
+    if not os.path.exists(panel.data("ips", ip)):
+        panel.fail(E_NOTEXIST, f"IP {ip} doesn't exist")
+    _show_ips(panel, [ip], panel.arg(2))

@@ -17,12 +17,15 @@ def names(folder: str, ending: str = ".tpl") -> list[str]:
 
 def folder(panel: Panel, kind: str) -> str:
     """Where templates of a kind lie: ``web``, ``backend``, ``proxy``, ``dns``."""
-    return panel.data("templates") + {
-        "web": "/web/apache2/php-fpm",
-        "backend": "/web/php-fpm",
-        "proxy": "/web/nginx",
-        "dns": "/dns",
-    }[kind]
+    return (
+        panel.data("templates")
+        + {
+            "web": "/web/apache2/php-fpm",
+            "backend": "/web/php-fpm",
+            "proxy": "/web/nginx",
+            "dns": "/dns",
+        }[kind]
+    )
 
 
 def _check(panel: Panel, kind: str, name: str) -> None:

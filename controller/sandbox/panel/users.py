@@ -7,21 +7,22 @@ import os
 from . import checks, system_users
 from .core import E_EXISTS, E_INVALID, E_LIMIT, Panel, Stop
 from .packages import KEYS, read
-from .records import Conf, Record, format_conf
+from .records import Conf, Record, format_conf, words
 from .secrets import word
 from .show import fields, json_names, json_objects, plain
 
-_RESERVED = "aria aria_log mysql mysql_upgrade ib ib_buffer ddl ddl_recovery performance sudo".split()
-_DOT_FOLDERS = ".config .cache .local .composer .vscode-server .ssh .npm .wp-cli".split()
-_FILES = "backup.conf history.log stats.log web.conf dns.conf mail.conf db.conf cron.conf".split()
+_RESERVED = words("aria aria_log mysql mysql_upgrade ib ib_buffer ddl ddl_recovery performance sudo")
+_DOT_FOLDERS = words(".config .cache .local .composer .vscode-server .ssh .npm .wp-cli")
+_FILES = words("backup.conf history.log stats.log web.conf dns.conf mail.conf db.conf cron.conf")
 _SUSPENDED = [f"SUSPENDED_{kind}" for kind in ("USERS", "WEB", "DNS", "MAIL", "DB", "CRON")]
-_USED = (
-    "U_USERS U_DISK U_DISK_DIRS U_DISK_WEB U_DISK_MAIL U_DISK_DB U_BANDWIDTH U_WEB_DOMAINS U_WEB_SSL U_WEB_ALIASES "
-    "U_DNS_DOMAINS U_DNS_RECORDS U_MAIL_DOMAINS U_MAIL_DKIM U_MAIL_ACCOUNTS U_DATABASES U_CRON_JOBS U_BACKUPS"
-).split()
-_LIMITS = (
+_USED = words(
+    "U_USERS U_DISK U_DISK_DIRS U_DISK_WEB U_DISK_MAIL U_DISK_DB U_BANDWIDTH U_WEB_DOMAINS U_WEB_SSL "
+    "U_WEB_ALIASES U_DNS_DOMAINS U_DNS_RECORDS U_MAIL_DOMAINS U_MAIL_DKIM U_MAIL_ACCOUNTS U_DATABASES "
+    "U_CRON_JOBS U_BACKUPS"
+)
+_LIMITS = words(
     "WEB_DOMAINS WEB_ALIASES DNS_DOMAINS DNS_RECORDS MAIL_DOMAINS MAIL_ACCOUNTS DATABASES CRON_JOBS DISK_QUOTA"
-).split()
+)
 _HEAD = ["NAME", "PACKAGE", "WEB_TEMPLATE", "BACKEND_TEMPLATE", "PROXY_TEMPLATE", "DNS_TEMPLATE"]
 #: Order of the limits in user.conf after a change of package (the package's own order differs a little).
 _PACKAGE_ORDER = ["WEB_TEMPLATE", "BACKEND_TEMPLATE", "PROXY_TEMPLATE", *KEYS[3:]]
@@ -333,7 +334,9 @@ def unsuspend_user(panel: Panel) -> None:
 def _each_domain(panel: Panel, user: str, verb: str) -> None:
     """Suspend or unsuspend all domains; what already is so, is left alone."""
     wanted = "no" if verb == "suspend" else "yes"
-    for kind, table in (("web", panel.webs(user)), ("mail", panel.mails(user)), ("dns", panel.zones(user))):
+    tables = {"web": panel.webs(user), "mail": panel.mails(user), "dns": panel.zones(user)}
+    order = ("web", "mail", "dns") if verb == "suspend" else ("web", "dns", "mail")
+    for kind, table in ((kind, tables[kind]) for kind in order):
         if panel.system.get(f"{kind.upper()}_SYSTEM"):
             for record in table.all():
                 if record.get("SUSPENDED") == wanted:
@@ -431,11 +434,11 @@ def update_user_disk(panel: Panel) -> None:
     panel.log(0)
 
 
-_STATS = (
-    "TIME PACKAGE IP_OWNED DISK_QUOTA U_DISK U_DISK_DIRS U_DISK_WEB U_DISK_MAIL U_DISK_DB BANDWIDTH U_BANDWIDTH "
-    "U_WEB_DOMAINS U_WEB_SSL U_WEB_ALIASES U_DNS_DOMAINS U_DNS_RECORDS U_MAIL_DOMAINS U_MAIL_DKIM U_MAIL_ACCOUNTS "
-    "U_DATABASES U_CRON_JOBS U_BACKUPS"
-).split()
+_STATS = words(
+    "TIME PACKAGE IP_OWNED DISK_QUOTA U_DISK U_DISK_DIRS U_DISK_WEB U_DISK_MAIL U_DISK_DB BANDWIDTH "
+    "U_BANDWIDTH U_WEB_DOMAINS U_WEB_SSL U_WEB_ALIASES U_DNS_DOMAINS U_DNS_RECORDS U_MAIL_DOMAINS "
+    "U_MAIL_DKIM U_MAIL_ACCOUNTS U_DATABASES U_CRON_JOBS U_BACKUPS"
+)
 
 
 def _add_stats(panel: Panel, user: str) -> None:

@@ -70,8 +70,8 @@ def servers(panel: Panel) -> list[str]:
     return [name for name in (panel.system.get("WEB_SYSTEM"), panel.system.get("PROXY_SYSTEM")) if name]
 
 
-def write(panel: Panel, user: str, record: Record, ip: str, only: str = "") -> None:
-    """Write the domain's vhost files (with TLS ones when it has TLS), for one server or both."""
+def write(panel: Panel, user: str, record: Record, ip: str, only: str = "", parts: str = "plain tls") -> None:
+    """Write the domain's vhost files: for one server or both, the plain and (if it has TLS) the TLS ones."""
     domain = record["DOMAIN"]
     folder = panel.home(user, "conf/web", domain)
     os.makedirs(folder, exist_ok=True)
@@ -79,19 +79,23 @@ def write(panel: Panel, user: str, record: Record, ip: str, only: str = "") -> N
         if only and server != only:
             continue
         make = _nginx if server == "nginx" else _apache
-        for secure in (False, True) if record.get("SSL") == "yes" else (False,):
-            ending = ".ssl.conf" if secure else ".conf"
+        for part in parts.split():
+            if part == "tls" and record.get("SSL") != "yes":
+                continue
+            ending = ".ssl.conf" if part == "tls" else ".conf"
             path = f"{folder}/{server}{ending}"
-            panel.disk.write(path, make(panel, user, record, ip, secure), 0o640)
+            panel.disk.write(path, make(panel, user, record, ip, part == "tls"), 0o640)
             panel.warn(NOISE)
+            if part == "tls" and server == "nginx":
+                panel.warn(NOISE)
             link = panel.etc(server, "conf.d/domains", domain + ending)
-            if not os.path.lexists(link):
-                os.symlink(path, link)
-        # A certificate has its own noise in the recordings: none for the TLS files of the proxy.
+            panel.disk.remove(link)
+            os.symlink(path, link)
 
 
-def remove(panel: Panel, user: str, domain: str, server: str) -> None:
-    for ending in (".conf", ".ssl.conf"):
+def remove(panel: Panel, user: str, domain: str, server: str, parts: str = "plain tls") -> None:
+    for part in parts.split():
+        ending = ".ssl.conf" if part == "tls" else ".conf"
         panel.disk.remove(panel.home(user, "conf/web", domain, server + ending))
         panel.disk.remove(panel.etc(server, "conf.d/domains", domain + ending))
 

@@ -6,7 +6,7 @@ import os
 
 from . import checks, vhosts
 from .core import E_ARGS, E_EXISTS, E_RESTART, Panel, Stop
-from .records import Conf, Record
+from .records import Conf, Record, words
 from .show import fields, json_objects, plain
 from .suffixes import is_second_level
 
@@ -16,12 +16,12 @@ PROXY_EXTENSIONS = (
     "odp,ods,odt,pdf,ppt,pptx,rtf,txt,xls,xlsx,7z,bz2,gz,rar,tar,tgz,zip,apk,appx,bin,dmg,exe,img,iso,jar,msi,"
     "webmanifest"
 )
-_FOLDERS = "public_html document_errors cgi-bin private stats logs".split()
-_ONE = (
-    "IP IP6 DOCUMENT_ROOT U_DISK U_BANDWIDTH TPL ALIAS STATS STATS_USER SSL SSL_FORCE SSL_HSTS SSL_HOME LETSENCRYPT "
-    "FTP_USER FTP_PATH AUTH_USER BACKEND PROXY PROXY_EXT FASTCGI_CACHE FASTCGI_DURATION REDIRECT REDIRECT_CODE "
-    "CUSTOM_DOCROOT SUSPENDED TIME DATE"
-).split()
+PAGE_FOLDERS = ["public_html", "document_errors", "cgi-bin", "private", "stats", "logs"]
+_ONE = words(
+    "IP IP6 DOCUMENT_ROOT U_DISK U_BANDWIDTH TPL ALIAS STATS STATS_USER SSL SSL_FORCE SSL_HSTS SSL_HOME "
+    "LETSENCRYPT FTP_USER FTP_PATH AUTH_USER BACKEND PROXY PROXY_EXT FASTCGI_CACHE FASTCGI_DURATION "
+    "REDIRECT REDIRECT_CODE CUSTOM_DOCROOT SUSPENDED TIME DATE"
+)
 _ALL = [
     key
     for key in _ONE
@@ -133,11 +133,11 @@ def add_web_domain(panel: Panel) -> None:
     disk, conf = panel.disk, panel.user_conf(user).all()
     disk.mkdir(folder)
     panel.point("directory", 0.15)
-    for name in _FOLDERS:
+    for name in PAGE_FOLDERS:
         disk.mkdir(f"{folder}/{name}", 0o751)
     for ending in (".bytes", ".log", ".error.log"):
         disk.append(f"{panel.prefix}/var/log/apache2/domains/{domain}{ending}", "")
-    _skeleton(panel, folder, domain)
+    skeleton(panel, folder, domain)
     backend = conf.get("BACKEND_TEMPLATE") or "default"
     vhosts.write_pool(panel, user, domain, backend)
     panel.point("backend", 0.4)
@@ -164,11 +164,11 @@ def add_web_domain(panel: Panel) -> None:
     panel.log(0)
 
 
-def _skeleton(panel: Panel, folder: str, domain: str) -> None:
+def skeleton(panel: Panel, folder: str, domain: str) -> None:
     """The page that a new domain shows."""
     panel.disk.write(
         f"{folder}/public_html/index.html",
-        f"<!doctype html>\n<html lang=\"en\">\n\t<head>\n\t\t<title>Coming Soon</title>\n\t</head>\n"
+        f'<!doctype html>\n<html lang="en">\n\t<head>\n\t\t<title>Coming Soon</title>\n\t</head>\n'
         f"\t<body>\n\t\t<h1>{domain}</h1>\n\t</body>\n</html>\n",
         0o644,
     )
@@ -226,9 +226,10 @@ def list_web_domain(panel: Panel) -> None:
     if panel.arg(3) == "json":
         json_objects(panel, [(domain, fields(record, _ONE))])
     else:
-        head = ("IP IP6 DOCUMENT_ROOT U_DISK U_BANDWIDTH TPL ALIAS STATS STATS_USER SSL SSL_FORCE SSL_HSTS "
-                "SSL_HOME").split()  # fmt: skip
-        tail = "FTP_PATH AUTH_USER BACKEND PROXY PROXY_EXT SUSPENDED TIME DATE".split()
+        head = words(
+            "IP IP6 DOCUMENT_ROOT U_DISK U_BANDWIDTH TPL ALIAS STATS STATS_USER SSL SSL_FORCE SSL_HSTS SSL_HOME"
+        )
+        tail = words("FTP_PATH AUTH_USER BACKEND PROXY PROXY_EXT SUSPENDED TIME DATE")
         # The panel puts a comma before this value and no tab after it.
         glued = f",{record.get('LETSENCRYPT', '')}{record.get('FTP_USER', '')}"
         row = [domain, *(record.get(key, "") for key in head), glued, *(record.get(key, "") for key in tail)]
