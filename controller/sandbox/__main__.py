@@ -15,6 +15,11 @@ _FIRST_ADDRESS = {"web": 11, "mail": 21, "dns": 31}
 _SHORT = {"web": "web", "mail": "mx", "dns": "ns"}
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def _line(server: SandboxServer) -> str:
     dns = f"  dns 127.0.0.1:{server.dns_port}" if server.dns_port else ""
     login = f"ssh -i {server.folder}/login_key -p {server.port} {server.user}@{server.address}"
@@ -31,12 +36,15 @@ def _up(folder: Path, counts: dict[str, int], detached: bool) -> None:
                 fleet.add(name, {kind}, ip=f"192.0.2.{_FIRST_ADDRESS[kind] + number - 1}")
     fleet.start(detached)
     for server in fleet:
-        print(_line(server))
+        _say(_line(server))
     if detached:
         return
-    print("Ctrl-C stops them.")
+    _say("Ctrl-C stops them.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
+    except KeyboardInterrupt:
+        _say("")
     finally:
         fleet.stop()
 
@@ -55,19 +63,17 @@ def main(arguments: list[str] | None = None) -> int:
         each.add_argument("folder", type=Path)
     given = parser.parse_args(arguments)
     if given.action == "up":
-        if not given.detached:
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         _up(given.folder, {kind: getattr(given, kind) for kind in _FIRST_ADDRESS}, given.detached)
         return 0
     try:
         fleet = SandboxFleet.open(given.folder)
     except FileNotFoundError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     if given.action == "stop":
         fleet.stop()
     for server in fleet:
-        print(_line(server))
+        _say(_line(server))
     return 0
 
 
