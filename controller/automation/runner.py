@@ -158,6 +158,7 @@ def _prepare(job: Job, run_dir: Path, folder: Path) -> None:
     _private(folder / "env" / "extravars", json.dumps({"fleet_action": job.action, **job.variables}))
     (folder / "env" / "settings").write_text(json.dumps({"pexpect_timeout": READ_SECONDS}))
     shutil.copy(content("playbooks", PLAYBOOK), folder / "project" / PLAYBOOK)
+    (folder / "ansible.cfg").touch()  # nobody's own configuration steps in
     shim = folder / "bin" / "ansible-playbook"
     real = Path(sys.executable).with_name("ansible-playbook")
     command = [sys.executable, "-I", "-S", str(Path(supervisor.__file__)), str(folder / "pid"), str(real)]
@@ -194,7 +195,7 @@ def _environment(run_dir: Path, folder: Path) -> dict[str, str]:
         "TMPDIR": str(folder / "tmp"),
         "LC_ALL": "C.UTF-8",
         "SSH_AUTH_SOCK": "",
-        "ANSIBLE_CONFIG": "/dev/null",
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
         "ANSIBLE_LIBRARY": str(content("library")),
         "ANSIBLE_MODULE_UTILS": str(content("module_utils")),
         "ANSIBLE_ROLES_PATH": str(content("roles")),

@@ -124,7 +124,7 @@ def plan(reason: Reason, resources: Iterable[Node]) -> list[tuple[Node, list[int
     stands on (or, when it is taken down, the other way round).
     """
     nodes = sorted(resources, key=lambda node: (_step(node.action), node.server_id, node.resource_id))
-    if reason is Reason.TERMINATE:
+    if reason in (Reason.TERMINATE, Reason.SUSPEND):
         nodes.reverse()
     planned = []
     for node in nodes:

@@ -200,7 +200,7 @@ def _resource(service: Service, account: Account, action: str, name: str) -> Res
 
 def _taken_on(session: Session, server: Server) -> Callable[[str], bool]:
     """Says whether a user name is in use on the server, by us or, when it was last looked at, by others."""
-    known = set(server.facts.get("users", []))
+    known = set(server.facts.get("user_names", []))
 
     def taken(name: str) -> bool:
         query = select(Account.id).where(Account.server_id == server.id, Account.username == name)

@@ -50,6 +50,10 @@ class Vault:
         """Key for signed session cookies, apart from the one that encrypts."""
         return self._derive(b"sessions").hex()
 
+    def passphrase(self, purpose: str) -> str:
+        """A password that this installation can make again at any time (demo logins)."""
+        return base64.b32encode(self._derive(purpose.encode()))[:16].decode().lower()
+
     def seal(self, secret: str) -> str:
         """Encrypted form, safe to store."""
         return self._fernet.encrypt(secret.encode()).decode()

@@ -1,0 +1,53 @@
+"""Commands of the sandbox: ``demo``, ``demo-check``, ``bench``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.sandbox.bench import run_bench
+from controller.sandbox.demo import DemoError, run_demo
+from controller.sandbox.demo_check import run_check
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the main application."""
+    app.command("demo")(demo)
+    app.command("demo-check")(demo_check)
+    app.command("bench")(bench)
+
+
+def demo(
+    home: Annotated[Path, typer.Option(help="Folder that keeps the demo's data")] = Path(
+        "~/.local/share/hestia-fleet-demo"
+    ),
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the pages")] = 8600,
+) -> None:
+    """Bring up six sandbox servers, a worker and the pages; Ctrl-C stops everything."""
+    try:
+        run_demo(home.expanduser(), host, port)
+    except DemoError as problem:
+        typer.echo(f"demo: {problem}", err=True)
+        raise typer.Exit(1) from None
+
+
+def demo_check() -> None:
+    """The demo without a person; prints one JSON line, exit code 0 only if everything held."""
+    try:
+        times = run_check()
+    except Exception as problem:
+        traceback.print_exc(file=sys.stderr)
+        typer.echo(json.dumps({"ok": False, "problem": f"{type(problem).__name__}: {problem}"}))
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps({"ok": True, **times}))
+
+
+def bench() -> None:
+    """Measure the wanted figures on the sandbox; the last line is one JSON object."""
+    typer.echo(json.dumps(run_bench(lambda line: typer.echo(line))))
