@@ -86,6 +86,7 @@ class SandboxServer:
             return
         layout.write_launcher(self.root)
         sshd.write_config(self.folder, self.address, self.port, self.hestia)
+        (self.root / "root").mkdir(mode=0o700, exist_ok=True)
         (self.root / "run/up").touch()
         if self.dns_port:
             named.launch(self.root)
@@ -157,7 +158,12 @@ class SandboxServer:
     @property
     def environment(self) -> dict[str, str]:
         """What a command gets over ssh."""
-        return {**os.environ, "HESTIA": str(self.hestia), "PATH": sshd.search_path(self.hestia)}
+        return {
+            **os.environ,
+            "HESTIA": str(self.hestia),
+            "HOME": str(self.root / "root"),
+            "PATH": sshd.search_path(self.hestia),
+        }
 
     def panel(self, *args: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a ``v-*`` command here, as if it came by ssh."""

@@ -49,6 +49,7 @@ def _login_is_locked() -> bool:
 
 
 def write_config(folder: Path, address: str, port: int, hestia: Path) -> None:
+    """The server's sshd_config. HOME is its own, so that nobody's shell start-up files run there."""
     # As root sshd looks at /etc/shadow and refuses a locked account; PAM does not mind.
     pam = "yes" if os.getuid() == 0 and _login_is_locked() else "no"
     (folder / "sshd_config").write_text(
@@ -69,7 +70,7 @@ MaxSessions 100
 MaxStartups 100:30:200
 LogLevel INFO
 Subsystem sftp internal-sftp
-SetEnv HESTIA={hestia} PATH={search_path(hestia)}
+SetEnv HESTIA={hestia} HOME={folder}/root/root PATH={search_path(hestia)}
 """
     )
 

@@ -20,8 +20,8 @@ from .core import (
 from .records import Record, Table, parse, parse_conf
 from .suffixes import base_domain
 
-_BAD_DOMAIN = re.compile(r"""[\]\[!@#$^&*()+={},<>?_/\\"|'`;%\s]""")
-_BAD_ALIAS = re.compile(r"""[\]\[!@#$^&()+={},<>?_/\\"|'`;%\s]""")
+_BAD_DOMAIN = re.compile(r"""[!|@#$^&*()+={}:,<>?_/"';%` \t]""")
+_BAD_ALIAS = re.compile(r"""[!|@#$^&()+={}:<>?_/"';%` ]""")
 _BAD_COMMON = re.compile(r"""[!|#$^&()+={}:<>?/"';%` ]""")
 _EMAIL = re.compile(r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9]{2,63})$")
 
@@ -44,18 +44,10 @@ def account_format(panel: Panel, value: str, what: str = "account") -> None:
 def domain_format(panel: Panel, value: str, what: str = "domain") -> None:
     if not value:
         return
-    bad = (
-        _BAD_DOMAIN.search(value)
-        or value.isdigit()
-        or ".." in value
-        or ".-" in value
-        or "-." in value
-        or value[0] in "-."
-        or value[-1] in "-."
-        or value == "www"
-    )
-    if bad:
+    if _BAD_DOMAIN.search(value) or value.isdigit() or ".." in value or value == "www":
         invalid(panel, what, value)
+    if "\n" in value:
+        panel.fail(E_INVALID, f"invalid value :: {value}")
 
 
 def alias_format(panel: Panel, values: str) -> None:
@@ -106,7 +98,7 @@ def boolean_format(panel: Panel, value: str, what: str) -> None:
 
 
 def restart_format(panel: Panel, value: str) -> None:
-    if value and value not in ("yes", "no", "ssl", "reload", "updatessl", "scheduled", "now", "background"):
+    if value and value not in ("yes", "no", "ssl", "reload", "updatessl", "scheduled"):
         invalid(panel, "restart", value)
 
 

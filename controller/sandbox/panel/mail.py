@@ -188,10 +188,13 @@ def _webmail_names(panel: Panel, domain: str) -> tuple[str, str]:
 def _add_webmail(panel: Panel, user: str, domain: str) -> None:
     alias, name = _webmail_names(panel, domain)
     if panel.system.get("DNS_SYSTEM") and panel.zones(user).find(domain):
-        rows = panel.dns_records(user, domain).all()
-        if not any(row.get("RECORD") == alias for row in rows):
-            ip = checks.user_ip(panel, user, "")[0]
-            panel.call("v-add-dns-record", user, domain, alias, "A", ip, "", "", "no", "", "yes")
+        # Whatever stood there before becomes an A record.
+        for row in panel.dns_records(user, domain).all():
+            if row.get("RECORD") == alias:
+                panel.call("v-delete-dns-record", user, domain, row["ID"], "no", "yes")
+        web = panel.webs(user).find(domain)
+        ip = web["IP"] if web else checks.user_ip(panel, user, "")[0]
+        panel.call("v-add-dns-record", user, domain, alias, "A", ip, "", "", "no", "", "yes")
     folder = panel.home(user, "conf/mail", domain)
     os.makedirs(folder, exist_ok=True)
     for server in vhosts.servers(panel):

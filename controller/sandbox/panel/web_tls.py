@@ -172,14 +172,13 @@ def delete_web_domain_ssl_force(panel: Panel) -> None:
 def _facts(path: str) -> dict[str, str]:
     """What openssl tells about a certificate, in the panel's words."""
     text = openssl("x509", "-in", path, "-noout", "-text")[1]
-    names = openssl("x509", "-in", path, "-noout", "-nameopt", "multiline", "-subject")[1]
 
-    def after(mark: str, where: str = text) -> str:
-        return next((line.partition(mark)[2].strip() for line in where.split("\n") if mark in line), "")
+    def after(mark: str) -> str:
+        return next((line.partition(mark)[2].strip() for line in text.split("\n") if mark in line), "")
 
     aliases = next((line for line in text.split("\n") if "DNS:" in line), "")
     return {
-        "SUBJECT": after("commonName", names).lstrip("= "),
+        "SUBJECT": after("Subject:").replace('"', "").rpartition("= ")[2],
         "ALIASES": ",".join(part.strip().removeprefix("DNS:") for part in aliases.split(",") if "DNS:" in part),
         "NOT_BEFORE": after("Not Before:"),
         "NOT_AFTER": after("Not After :"),

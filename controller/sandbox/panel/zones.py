@@ -51,7 +51,8 @@ def _text(value: str) -> str:
 def render(zone: Record, records: list[Record]) -> str:
     """The zone file."""
     name, indent = to_ascii(zone["DOMAIN"]), " " * 44
-    numbers = "\n".join(indent + each for each in (zone.get("SERIAL", ""), "7200", "3600", "1209600", "180 )"))
+    retry = "1800" if name.rpartition(".")[2] in ("de", "cz", "pl", "pt") else "3600"
+    numbers = "\n".join(indent + each for each in (zone.get("SERIAL", ""), "7200", retry, "1209600", "180 )"))
     head = f"$TTL {zone.get('TTL', '')}\n@    IN    SOA    {zone.get('SOA', '')}.    root.{name}. (\n{numbers}\n\n"
     lines = []
     for record in records:
