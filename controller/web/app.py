@@ -14,6 +14,8 @@ from starlette_wtf import CSRFProtectMiddleware
 from controller.operations.fleet import Fleet
 from controller.web import admin, auth, customer, health, metrics
 from controller.web.access import close_undeclared
+from controller.web.api import PREFIX
+from controller.web.api.routes import routes as api_routes
 from controller.web.assets import Assets, ui_folder
 from controller.web.errors import handlers
 from controller.web.live import Live
@@ -81,5 +83,5 @@ def create_app(fleet: Fleet) -> Starlette:
 
 
 def api() -> list[BaseRoute]:
-    """The JSON API under ``/api/v1``."""
-    return [Mount("/api/v1", routes=[])]
+    """The JSON API; it checks its bearer tokens by itself."""
+    return [Mount(PREFIX, routes=api_routes)]

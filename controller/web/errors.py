@@ -29,7 +29,8 @@ OPERATION_STATUS: Mapping[type[OperationError], int] = {NotFound: 404, Refused: 
 
 def wants_page(request: Request) -> bool:
     """Whether a person in a browser asked."""
-    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "*/*")
+    accept = request.headers.get("accept", "*/*")
+    return not request.url.path.startswith("/api/") and ("text/html" in accept or "*/*" in accept)
 
 
 def error_page(request: Request, status: int, title: str, text: str) -> Response:

@@ -57,6 +57,24 @@ ROLE_WORDS = {
 CAPABILITY_WORDS = {"web": "Web", "mail": "Mail", "dns": "DNS"}
 
 
+ACTIVITY_STATES = {
+    "task.running": ("Started", "busy"),
+    "task.succeeded": ("Done", "good"),
+    "task.failed": ("Did not work", "bad"),
+    "task.retrying": ("Trying again", "warn"),
+    "task.interrupted": ("Trying again", "warn"),
+    "task.retry": ("Trying again", "busy"),
+    "task.cancelled": ("Cancelled", "quiet"),
+    "task.cancel": ("Cancelled", "quiet"),
+    "service.error": ("Problem", "bad"),
+}
+
+
+def activity_state(kind: str) -> tuple[str, str] | None:
+    """Words and tone of a line of activity; None for one that says all by itself."""
+    return ACTIVITY_STATES.get(kind)
+
+
 def task_state(task: Task) -> tuple[str, str]:
     """Words and tone of a task's state; a failed attempt that will be repeated says so."""
     if task.status is TaskStatus.QUEUED and task.attempt and task.error:

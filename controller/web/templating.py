@@ -43,6 +43,7 @@ def make_environment(ui: Path, assets: Assets) -> Environment:
         icon=icon,
         ago=ago,
         at=at,
+        activity_state=present.activity_state,
         task_state=present.task_state,
         task_duration=present.task_duration,
         server_state=present.server_state,
@@ -90,7 +91,7 @@ def link(request: Request, **changes: Any) -> str:
     return request.url.path + (f"?{query}" if query else "")
 
 
-def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+def render(request: Request, template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
     """A page; templates know ``request``, ``person``, ``csrf`` and ``flashes`` besides the context."""
     environment: Environment = request.app.state.templates
     person: Person | None = getattr(request.state, "person", None)

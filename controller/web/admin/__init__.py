@@ -4,4 +4,30 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-routes: list[BaseRoute] = []
+from controller.web.admin import (
+    customers,
+    groups,
+    home,
+    order,
+    products,
+    profile,
+    servers,
+    services,
+    staff,
+    tasks,
+    tokens,
+)
+
+routes: list[BaseRoute] = [
+    *home.routes,
+    *order.routes,
+    *services.routes,
+    *customers.routes,
+    *products.routes,
+    *servers.routes,
+    *groups.routes,
+    *tasks.routes,
+    *staff.routes,
+    *tokens.routes,
+    *profile.routes,
+]

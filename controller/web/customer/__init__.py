@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-routes: list[BaseRoute] = []
+from controller.web.customer import profile, services
+
+routes: list[BaseRoute] = [*services.routes, *profile.routes]

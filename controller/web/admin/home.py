@@ -1,0 +1,28 @@
+"""The first page of staff: how the fleet is doing."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from controller.store.models import Server
+from controller.store.queries import home_figures, server_loads
+from controller.web.access import Access, page
+from controller.web.request_tools import database_of
+from controller.web.templating import render
+
+
+def home(request: Request) -> Response:
+    with database_of(request).read() as session:
+        return render(
+            request,
+            "admin/home.html",
+            figures=home_figures(session),
+            servers=session.scalars(select(Server).order_by(Server.name).limit(50)).all(),
+            loads=server_loads(session),
+        )
+
+
+routes: list[BaseRoute] = [page("/admin", home, Access.STAFF)]
