@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     retry_delay: float = Field(2.0, ge=0, description="wait before the second attempt; doubles after")
     retry_delay_max: float = Field(300.0, ge=0)
     reconcile_seconds: float = Field(2.0, gt=0, description="how often lost wake-ups and leases are looked for")
+    warm_ansible: bool = Field(True, description="fork runs from a process that has imported Ansible already")
     server_python: str = "/usr/bin/python3"
 
     session_hours: int = Field(12, ge=1)

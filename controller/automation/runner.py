@@ -65,10 +65,13 @@ class Outcome:
 EventHandler = Callable[[dict[str, Any]], None]
 
 
-def run(job: Job, run_dir: Path, on_event: EventHandler, should_stop: Callable[[], bool]) -> Outcome:
+def run(
+    job: Job, run_dir: Path, on_event: EventHandler, should_stop: Callable[[], bool], warm: Path | None = None
+) -> Outcome:
     """Run to the end or until ``should_stop``; every way out cleans up.
 
     on_event must only take the event and return: it is called while the playbook's output is read.
+    warm: socket of a warm server (see ``warm.py``).
     """
     folder = run_dir / job.name
     verdict = _Verdict()
@@ -89,13 +92,13 @@ def run(job: Job, run_dir: Path, on_event: EventHandler, should_stop: Callable[[
         return stopped
 
     try:
-        _prepare(job, run_dir, folder)
+        _prepare(job, run_dir, folder, warm)
         result = ansible_runner.run(
             private_data_dir=str(folder),
             playbook=PLAYBOOK,
             ident=job.name,
             cmdline="--check --diff" if job.check else "--diff",
-            envvars=_environment(run_dir, folder),
+            envvars=run_environment(run_dir, folder),
             event_handler=handle,
             cancel_callback=cancel,
             quiet=True,
@@ -135,7 +138,7 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _prepare(job: Job, run_dir: Path, folder: Path) -> None:
+def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     """A fresh private folder: ansible-runner lets files of an earlier run win over arguments."""
     run_dir.mkdir(parents=True, exist_ok=True)
     run_dir.chmod(0o700)
@@ -161,7 +164,8 @@ def _prepare(job: Job, run_dir: Path, folder: Path) -> None:
     (folder / "ansible.cfg").touch()  # nobody's own configuration steps in
     shim = folder / "bin" / "ansible-playbook"
     real = Path(sys.executable).with_name("ansible-playbook")
-    command = [sys.executable, "-I", "-S", str(Path(supervisor.__file__)), str(folder / "pid"), str(real)]
+    command = [sys.executable, "-I", "-S", str(Path(supervisor.__file__)), str(folder / "pid")]
+    command += [str(warm or ""), str(real)]
     shim.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     shim.chmod(0o700)
 
@@ -187,7 +191,7 @@ def _private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _environment(run_dir: Path, folder: Path) -> dict[str, str]:
+def run_environment(run_dir: Path, folder: Path) -> dict[str, str]:
     """What Ansible reads from the environment; nothing secret (runner stores it in clear)."""
     return {
         "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -205,6 +209,8 @@ def _environment(run_dir: Path, folder: Path) -> dict[str, str]:
         "ANSIBLE_TIMEOUT": str(CONNECT_SECONDS),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_GATHERING": "explicit",
+        "ANSIBLE_INVENTORY_ENABLED": "yaml",
+        "ANSIBLE_VARS_ENABLED": "",
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_NOCOLOR": "True",

@@ -1,23 +1,29 @@
 """Stands in for ``ansible-playbook`` in a run's PATH and makes sure that nothing of it is left behind.
 
-Usage: ``supervisor.py PIDFILE REAL_COMMAND ARG...`` (called by the one-line shim that a run's folder holds).
-ansible-core's workers call setsid, so killing a process group misses them: this process is therefore the
-subreaper of everything below it, dies with the worker that started it (PR_SET_PDEATHSIG), and on the way out
-kills whatever /proc shows below it. After a normal end only shared SSH masters may live on.
-Standard library only: it starts with every run.
+Usage: ``supervisor.py PIDFILE SOCKET REAL_COMMAND ARG...`` (called by the one-line shim that a run's folder
+holds). If a warm server (``warm.py``) listens on SOCKET the run is forked from it, which saves importing
+Ansible; otherwise REAL_COMMAND is started here. Either way:
+
+ansible-core's workers call setsid, so killing a process group misses them: whoever starts the run is therefore
+the subreaper of everything below it, notices the end of the worker that asked for it, and on the way out kills
+whatever /proc shows below it. After a normal end only shared SSH masters may live on.
+Standard library only and few imports: it starts with every run.
 """
 
 import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 0.5
+NICE = 5  # pages and orders answer first
+HEADER = 8
+ACCEPTED = b"+"
 
 
 def children_of() -> dict[int, list[int]]:
@@ -57,32 +63,32 @@ def kill_all(spare_masters: bool) -> None:
     """Kill everything below this process; new ones may appear meanwhile, so look again until none is left."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         alive = [pid for pid in descendants(os.getpid()) if not (spare_masters and is_shared_master(pid))]
         if not alive:
             return
         for pid in alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            pass
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
-def main() -> int:
-    """Run the real command to its end, or end it with everything below it."""
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        return 143  # the worker died before we could ask to be told
-    os.nice(5)  # pages and orders answer first
-    pid_file, command = sys.argv[1], sys.argv[2:]
-    with open(pid_file, "w") as file:  # noqa: PTH123
-        file.write(str(os.getpid()))
+def become_subreaper() -> None:
+    """Orphans below this process become its children."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent(signum: int) -> None:
+    """Get a signal when the process (thread) that started this one ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signum, 0, 0, 0)
+
+
+def run_cold(command: list[str]) -> int:
+    """Start the real command here and wait for its end."""
+    become_subreaper()
+    os.nice(NICE)
 
     def stop(signum: int, _frame: object) -> None:
         kill_all(spare_masters=False)
@@ -90,10 +96,56 @@ def main() -> int:
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
-    child = subprocess.Popen(command)
-    code = child.wait()
+    code = subprocess.Popen(command).wait()
     kill_all(spare_masters=True)
     return code if code >= 0 else 128 - code
+
+
+def run_warm(path: str, arguments: list[str]) -> int | None:
+    """Ask the warm server to fork the run; None when it does not take it.
+
+    The connection is the run's life line: when it ends, the other side kills the run.
+    """
+    request = {"args": arguments, "env": dict(os.environ), "cwd": os.getcwd()}  # noqa: PTH109
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        try:
+            line.connect(path)
+            import json
+
+            body = json.dumps(request).encode()
+            socket.send_fds(line, [len(body).to_bytes(HEADER, "big")], [0, 1, 2])
+            line.sendall(body)
+            if line.recv(1) != ACCEPTED:
+                return None
+        except OSError:
+            return None
+
+        def stop(signum: int, _frame: object) -> None:
+            # The other side answers with its end when nothing of the run is left.
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_WR)
+                line.settimeout(5)
+                while line.recv(16):
+                    pass
+            os._exit(128 + signum)
+
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signum, stop)
+        answer = line.recv(16)
+        return int(answer) if answer else 250
+
+
+def main() -> int:
+    """Run the playbook to its end, or end it with everything below it."""
+    parent = os.getppid()
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() != parent:
+        return 143  # the worker died before we could ask to be told
+    pid_file, path, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+    with open(pid_file, "w") as file:  # noqa: PTH123
+        file.write(str(os.getpid()))
+    code = run_warm(path, command[1:])
+    return run_cold(command) if code is None else code
 
 
 if __name__ == "__main__":

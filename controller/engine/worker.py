@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -20,6 +21,7 @@ from controller.automation.inventory import host_variables
 from controller.automation.runner import Job, Outcome, end_run, run
 from controller.automation.scrub import Scrubber
 from controller.automation.variables import NotReadyError, RoleVariables, role_variables
+from controller.automation.warm_server import WarmServer
 from controller.domain.failures import ErrorClass
 from controller.domain.words import TaskStatus
 from controller.engine import lifecycle
@@ -49,6 +51,7 @@ class Worker:
         self._mutex = threading.Lock()
         self._stopping = threading.Event()
         self._rung: dict[int, float] = {}
+        self._warm = WarmServer(fleet.settings.run_dir) if fleet.settings.warm_ansible else None
 
     # -- one task ------------------------------------------------------------------------------------
 
@@ -86,7 +89,8 @@ class Worker:
         task_log = TaskLog(self._events, held.task_id, held.attempt, held.last_seq, scrubber)
         task_log.say("attempt", f"Attempt {held.attempt}")
         if job is not None:
-            outcome = run(job, self.fleet.settings.run_dir, task_log.ansible, stop.is_set)
+            warm = self._warm.socket if self._warm else None
+            outcome = run(job, self.fleet.settings.run_dir, task_log.ansible, stop.is_set, warm)
         outcome = _scrubbed(outcome, scrubber)
         if outcome.ok:
             task_log.say(
@@ -148,6 +152,8 @@ class Worker:
     def serve(self) -> None:
         """Work until the process is told to stop (SIGINT, SIGTERM); running tasks are handed back."""
         self._clean_run_dir()
+        if self._warm:
+            self._warm.ensure()
         threads = [
             threading.Thread(target=self._loop, args=(self.renew, self.fleet.settings.lease_seconds / 4), daemon=True),
             threading.Thread(
@@ -165,6 +171,8 @@ class Worker:
             self.stop()
             consumer.stop(graceful=True)
             self._close_masters()
+            if self._warm:
+                self._warm.stop()
 
     def stop(self) -> None:
         """End running attempts; their tasks go back to the queue without spending an attempt."""
@@ -187,7 +195,9 @@ class Worker:
                     self._stop_task[task_id].set()
 
     def reconcile(self) -> None:
-        """Find what no message tells about: leases run out, rings lost, retries due."""
+        """Find what no message tells about: leases run out, rings lost, retries due, a dead warm server."""
+        if self._warm:
+            self._warm.ensure()
         with self.fleet.database.read() as session:
             overdue = [(task.id, task.fence) for task in lifecycle.expired(session)]
         for task_id, fence in overdue:
@@ -227,6 +237,9 @@ class Worker:
         for leftover in folder.glob("task-*"):
             if leftover.name not in running:
                 end_run(leftover)
+                shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in folder.glob("warm-*"):
+            if not Path(f"/proc/{leftover.name.removeprefix('warm-')}").exists():
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def _close_masters(self) -> None:
