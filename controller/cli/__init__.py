@@ -1,0 +1,99 @@
+"""The command ``hestia-fleet``. Commands act on the database by the same operations as the API and the pages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from controller.cli import catalogue, people, servers, services, system, tasks, zones
+from controller.cli.console import Failed
+
+PROGRAM = "hestia-fleet"
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Sell and run hosting on many HestiaCP servers as one fleet.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("init")(system.init)
+app.command("serve")(system.serve)
+app.command("worker")(system.worker)
+app.add_typer(people.user_app, name="user")
+app.add_typer(people.token_app, name="token")
+app.add_typer(servers.server_app, name="server")
+app.add_typer(servers.group_app, name="group")
+app.add_typer(catalogue.product_app, name="product")
+app.add_typer(catalogue.customer_app, name="customer")
+app.command("order")(services.order)
+app.add_typer(services.service_app, name="service")
+app.add_typer(tasks.task_app, name="task")
+app.add_typer(zones.zone_app, name="zone")
+app.add_typer(system.settings_app, name="settings")
+app.command("inventory")(system.inventory)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import controller
+
+        sys.stdout.write(f"{PROGRAM} {controller.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Sell and run hosting on many HestiaCP servers as one fleet."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 2 bad input, 1 anything else.
+
+    An error is one line on stderr; only a group without a command prints its help.
+    """
+    code, message = _run(arguments)
+    if message:
+        sys.stderr.write(message if message.startswith("Usage: ") else f"{PROGRAM}: {' '.join(message.split())}")
+        sys.stderr.write("\n")
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> tuple[int, str]:
+    from pydantic import ValidationError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from controller.operations.errors import Invalid, OperationError
+    from controller.store.vault import VaultError
+    from controller.web.assets import AssetsMissing
+
+    try:
+        answer = app(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except Failed as problem:
+        return problem.code, str(problem)
+    except Invalid as problem:
+        return 2, problem.message
+    except OperationError as problem:
+        return 1, problem.message
+    except typer.TyperException as problem:
+        return problem.exit_code, problem.format_message()
+    except typer.Abort:
+        return 1, "stopped"
+    except ValidationError as problem:
+        # Settings come from the environment.
+        first = problem.errors(include_input=False, include_url=False)[0]
+        return 2, f"HESTIA_FLEET_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}"
+    except (VaultError, AssetsMissing, OSError) as problem:
+        return 1, str(problem)
+    except SQLAlchemyError as problem:
+        return 1, f"the database: {getattr(problem, 'orig', None) or problem}"
+    except KeyboardInterrupt:
+        return 130, ""
+    return (answer if isinstance(answer, int) else 0), ""

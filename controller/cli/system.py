@@ -1,0 +1,190 @@
+"""``init``, ``serve``, ``worker``, ``settings`` and ``inventory``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.console import (
+    AsJson,
+    BadInput,
+    Failed,
+    PasswordFromStdin,
+    actor,
+    new_group,
+    opened,
+    out,
+    out_fields,
+    out_json,
+    password_from,
+)
+
+settings_app = new_group("Settings of this installation.")
+
+OwnerEmail = Annotated[str, typer.Option("--owner-email", help="Also make an owner's login with this address.")]
+OwnerName = Annotated[str, typer.Option("--owner-name", help="Name of the owner.")]
+
+
+def init(
+    owner_email: OwnerEmail = "",
+    owner_name: OwnerName = "Owner",
+    password_stdin: PasswordFromStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the key, bring the database to this version; safe to repeat."""
+    from controller.operations import people
+    from controller.operations.fleet import Fleet
+    from controller.settings import Settings
+    from controller.store.schema import upgrade
+    from controller.store.vault import create_key
+
+    settings = Settings()
+    # Asked first: nothing is half done when there is no password to be had.
+    password = password_from(password_stdin, "Password of the owner") if owner_email else ""
+    create_key(settings.key_file)
+    upgrade(settings.effective_database_url)
+    made: dict[str, Any] = {"home": str(settings.home), "key_file": str(settings.key_file), "owner": None}
+    if owner_email:
+        fleet = Fleet.open(settings)
+        try:
+            user = people.create_user(
+                fleet, actor(), email=owner_email, name=owner_name, role="owner", password=password
+            )
+        finally:
+            fleet.close()
+        made["owner"] = user.email
+    if as_json:
+        out_json(made)
+        return
+    out(f"Ready in {settings.home}")
+    if made["owner"]:
+        out(f"Owner {made['owner']} may sign in")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Log every request.")] = False,
+) -> None:
+    """Serve the pages and the API until stopped."""
+    import uvicorn
+
+    from controller.web.app import create_app
+
+    configure_logging()
+    with opened() as fleet:
+        app = create_app(fleet)
+
+        class Server(uvicorn.Server):
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                # Open streams would hold the process until their deadline.
+                app.state.live.close()
+                await super().shutdown(sockets)
+
+        server = Server(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                access_log=access_log,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=10,
+                lifespan="on",
+            )
+        )
+        listener = _listen(host, port)
+        out(f"Serving on http://{_shown(host)}:{listener.getsockname()[1]}")
+        sys.stdout.flush()
+        server.run(sockets=[listener])
+        if not server.started:
+            raise Failed("the web server could not start; see the log above")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as problem:
+        raise Failed(f"cannot listen on {host} port {port}: {problem.strerror or problem}") from None
+    os.set_inheritable(listener.fileno(), False)
+    return listener
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def worker(
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Tasks to run side by side.", show_default=False)
+    ] = None,
+) -> None:
+    """Run tasks until stopped; tasks that run then are handed back."""
+    from controller.engine.worker import Worker
+    from controller.operations.fleet import Fleet
+    from controller.settings import Settings
+
+    configure_logging()
+    with opened():
+        pass
+    fleet = Fleet.open(Settings() if workers is None else Settings(workers=workers))
+    try:
+        Worker(fleet).serve()
+    finally:
+        fleet.close()
+
+
+def configure_logging() -> None:
+    """One line per event on stderr; ``HESTIA_FLEET_LOG_LEVEL`` sets how much."""
+    level = os.environ.get("HESTIA_FLEET_LOG_LEVEL", "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise BadInput(f"HESTIA_FLEET_LOG_LEVEL: there is no level {level}")
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for chatty in ("alembic", "huey", "httpx2"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+
+
+@settings_app.command("show")
+def show_settings(as_json: AsJson = False) -> None:
+    """Print the settings in force; passwords in addresses are left out."""
+    from sqlalchemy.engine import make_url
+
+    from controller.settings import Settings
+    from controller.web.api.represent import settings_answer
+
+    settings = Settings()
+    shown = {
+        "home": str(settings.home),
+        "secret_key_file": str(settings.key_file),
+        "database_url": make_url(settings.effective_database_url).render_as_string(hide_password=True),
+        "queue_url": _without_password(settings.effective_queue_url),
+    } | settings_answer(settings).model_dump(mode="json", exclude={"database", "queue"})
+    if as_json:
+        out_json(shown)
+    else:
+        out_fields(shown)
+
+
+def _without_password(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    return parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def inventory(as_json: AsJson = False) -> None:
+    """Print the fleet as an Ansible inventory (JSON, no secrets); save it as hosts.json to use it."""
+    from controller.cli.inventory import fleet_inventory
+
+    with opened() as fleet, fleet.database.read() as session:
+        out_json(fleet_inventory(session, fleet.settings))

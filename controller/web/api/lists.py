@@ -1,0 +1,255 @@
+"""Lists: their parameters, and one page of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
+
+from controller.domain.words import Capability, Driver, ServerStatus, ServiceStatus, TaskStatus
+from controller.operations.records import must
+from controller.store.models import Customer, Product, Resource, Server, ServerGroup, Service, Task
+from controller.store.queries import (
+    Page,
+    find_customer,
+    find_group,
+    find_server,
+    find_service,
+    service_page,
+    task_page,
+)
+from controller.web.api.bodies import KEY_MAX, sound_key
+from controller.web.api.represent import ZONE
+
+T = TypeVar("T")
+Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+PER_PAGE_MAX = 200
+
+
+def _no_control_characters(text: str) -> str:
+    if text and not text.isprintable():
+        raise PydanticCustomError("text", "must be one line without control characters")
+    return text
+
+
+Search = Annotated[str, AfterValidator(_no_control_characters), Field(max_length=200)]
+Name = Annotated[
+    str | None,
+    AfterValidator(lambda value: None if value is None else str(sound_key(value))),
+    Field(max_length=KEY_MAX),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+
+
+class Parameters(BaseModel):
+    """Base of query parameters: none unknown."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class ListParameters(Parameters):
+    """What every list takes."""
+
+    page: int = Field(1, ge=1, le=10**9)
+    per_page: int = Field(25, ge=1, le=PER_PAGE_MAX)
+    search: Search = Field("", description="part of a name, domain, address")
+
+
+def sort_field(columns: Sequence[str], default: str) -> Any:
+    """The ``sort`` parameter: a column's name, with ``-`` in front for descending."""
+    pattern = f"^-?({'|'.join(columns)})$"
+    return Field(default, pattern=pattern, description=f"one of {', '.join(columns)}; with - in front descending")
+
+
+class ServerParameters(ListParameters):
+    """Servers by group, capability, driver, status."""
+
+    status: ServerStatus | None = None
+    capability: Capability | None = None
+    driver: Driver | None = None
+    group: Name = Field(None, description="id or name; members and attached DNS servers")
+    sort: str = sort_field(("id", "name", "address", "status", "checked"), "name")
+
+
+class NamedParameters(ListParameters):
+    """Things with a name."""
+
+    sort: str = sort_field(("id", "name", "created"), "name")
+
+
+class CustomerParameters(ListParameters):
+    """Customers."""
+
+    sort: str = sort_field(("id", "email", "name", "created"), "-id")
+
+
+class ServiceParameters(ListParameters):
+    """Services by status, customer."""
+
+    status: ServiceStatus | None = None
+    customer: Name = Field(None, description="id or e-mail address")
+    sort: str = sort_field(("id", "domain", "status", "product", "customer", "created"), "-id")
+
+
+class ServiceTaskParameters(ListParameters):
+    """Tasks of one service, in the order they were planned."""
+
+    per_page: int = Field(100, ge=1, le=PER_PAGE_MAX)
+    status: TaskStatus | None = None
+    sort: str = sort_field(("id", "action", "target", "server", "status", "created", "started", "finished"), "id")
+
+
+class TaskParameters(ListParameters):
+    """Tasks by status, service, server, action."""
+
+    status: TaskStatus | None = None
+    service: Name = Field(None, description="id or domain")
+    server: Name = Field(None, description="id or name")
+    action: str = Field("", max_length=40, description="for instance web.account")
+    sort: str = sort_field(("id", "action", "target", "server", "status", "created", "started", "finished"), "-id")
+
+
+class ZoneParameters(ListParameters):
+    """Zones."""
+
+    sort: str = sort_field(("domain", "created"), "domain")
+
+
+class EventParameters(Parameters):
+    """Which part of a log."""
+
+    after: int = Field(0, ge=0, lt=2**31, description="only lines with a higher seq")
+    limit: int = Field(500, ge=1, le=2000)
+
+
+class StreamParameters(Parameters):
+    """Where a stream goes on; the header ``Last-Event-ID`` wins."""
+
+    after: int = Field(0, ge=0, lt=2**31, description="only events with a higher id")
+
+
+def servers(session: Session, asked: ServerParameters) -> Page[Server]:
+    """Servers with their groups. Raises NotFound for an unknown group."""
+    query = select(Server).options(selectinload(Server.group), selectinload(Server.dns_groups))
+    if asked.status:
+        query = query.where(Server.status == asked.status)
+    if asked.capability:
+        query = query.where(getattr(Server, f"can_{asked.capability.value}"))
+    if asked.driver:
+        query = query.where(Server.driver == asked.driver)
+    if asked.group is not None:
+        group = must(find_group(session, asked.group), "group", asked.group)
+        query = query.where(or_(Server.group_id == group.id, Server.dns_groups.any(ServerGroup.id == group.id)))
+    columns = {"id": Server.id, "name": Server.name, "address": Server.address, "status": Server.status}
+    columns["checked"] = Server.checked_at
+    return _paged(session, query, asked, columns, (Server.name, Server.address, Server.hostname))
+
+
+def groups(session: Session, asked: NamedParameters) -> Page[ServerGroup]:
+    """Groups with their servers."""
+    query = select(ServerGroup).options(selectinload(ServerGroup.servers), selectinload(ServerGroup.dns_servers))
+    columns = {"id": ServerGroup.id, "name": ServerGroup.name, "created": ServerGroup.created_at}
+    return _paged(session, query, asked, columns, (ServerGroup.name, ServerGroup.description))
+
+
+def products(session: Session, asked: NamedParameters) -> Page[Product]:
+    """Products with their group."""
+    query = select(Product).options(selectinload(Product.group))
+    columns = {"id": Product.id, "name": Product.name, "created": Product.created_at}
+    return _paged(session, query, asked, columns, (Product.name, Product.description))
+
+
+def customers(session: Session, asked: CustomerParameters) -> Page[Customer]:
+    """Customers."""
+    columns = {"id": Customer.id, "email": Customer.email, "name": Customer.name, "created": Customer.created_at}
+    return _paged(session, select(Customer), asked, columns, (Customer.email, Customer.name))
+
+
+def services(session: Session, asked: ServiceParameters) -> Page[Service]:
+    """Services with product and customer. Raises NotFound for an unknown customer."""
+    customer_id = None
+    if asked.customer is not None:
+        customer_id = must(find_customer(session, asked.customer), "customer", asked.customer).id
+    found = service_page(
+        session,
+        search=asked.search,
+        status=asked.status or "",
+        customer_id=customer_id,
+        sort=asked.sort,
+        page=asked.page,
+        per_page=asked.per_page,
+    )
+    return _as_asked(found, asked)
+
+
+def tasks(session: Session, asked: TaskParameters) -> Page[Task]:
+    """Tasks with their server. Raises NotFound for an unknown service or server."""
+    service_id = server_id = None
+    if asked.service is not None:
+        service_id = must(find_service(session, asked.service), "service", asked.service).id
+    if asked.server is not None:
+        server_id = must(find_server(session, asked.server), "server", asked.server).id
+    found = task_page(
+        session,
+        service_id=service_id,
+        server_id=server_id,
+        state=asked.status or "",
+        action=asked.action,
+        search=asked.search,
+        sort=asked.sort,
+        page=asked.page,
+        per_page=asked.per_page,
+    )
+    return _as_asked(found, asked)
+
+
+def service_tasks(session: Session, service_id: int, asked: ServiceTaskParameters) -> Page[Task]:
+    """Tasks of one service."""
+    found = task_page(
+        session,
+        service_id=service_id,
+        state=asked.status or "",
+        search=asked.search,
+        sort=asked.sort,
+        page=asked.page,
+        per_page=asked.per_page,
+    )
+    return _as_asked(found, asked)
+
+
+def zones(session: Session, asked: ZoneParameters) -> Page[Service]:
+    """Services that have a zone, with their resources."""
+    query = (
+        select(Service).options(selectinload(Service.resources)).where(Service.resources.any(Resource.action == ZONE))
+    )
+    columns = {"domain": Service.domain, "created": Service.created_at}
+    return _paged(session, query, asked, columns, (Service.domain, Service.domain_unicode))
+
+
+def _paged(
+    session: Session,
+    query: Select[T],
+    asked: Any,
+    columns: Mapping[str, Column],
+    searched: Sequence[Column],
+) -> Page[T]:
+    if asked.search.strip():
+        text = asked.search.strip()
+        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in searched)))
+    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    column = columns[asked.sort.removeprefix("-")]
+    key = query.column_descriptions[0]["entity"].id
+    ordered = query.order_by(column.desc() if asked.sort.startswith("-") else column.asc(), key.desc())
+    rows = session.scalars(ordered.limit(asked.per_page).offset((asked.page - 1) * asked.per_page)).unique().all()
+    return Page(rows, total, asked.page, asked.per_page)
+
+
+def _as_asked(found: Page[T], asked: ListParameters) -> Page[T]:
+    """A page past the end is empty, so that who reads on until nothing comes does not read for ever."""
+    if found.page == asked.page:
+        return found
+    return Page([], found.total, asked.page, asked.per_page)

@@ -1,0 +1,332 @@
+"""From rows to answers. Each function takes what it needs from its session; lists load in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import controller
+from controller.automation.hostkeys import HostKey
+from controller.automation.variables import NotReadyError, role_variables
+from controller.domain.words import Capability, Desired
+from controller.domain.zones import DEFAULT_TTL
+from controller.settings import Settings
+from controller.store.models import (
+    Customer,
+    Pipeline,
+    Product,
+    Resource,
+    Server,
+    ServerGroup,
+    Service,
+    Task,
+    TaskEvent,
+    TaskNeed,
+)
+from controller.store.queries import current_pipeline, progress
+from controller.store.vault import Vault
+from controller.web.api import PREFIX
+from controller.web.api.answers import (
+    AccountAnswer,
+    CustomerAnswer,
+    CustomerRef,
+    EventAnswer,
+    EventsAnswer,
+    GroupAnswer,
+    HostingServer,
+    HostKeyAnswer,
+    PipelineAnswer,
+    ProductAnswer,
+    ProgressAnswer,
+    RecordAnswer,
+    Ref,
+    ServerAnswer,
+    ServiceAnswer,
+    ServiceSummary,
+    SettingsAnswer,
+    SshAnswer,
+    TaskAnswer,
+    ZoneAnswer,
+    ZoneServer,
+    ZoneSummary,
+)
+
+ZONE = "dns.zone"
+
+
+def server_answer(server: Server) -> ServerAnswer:
+    """A server, without its credentials."""
+    me = f"{PREFIX}/servers/{server.id}"
+    return ServerAnswer(
+        id=server.id,
+        name=server.name,
+        driver=server.driver,
+        status=server.status,
+        address=server.address,
+        port=server.port,
+        capabilities=server.capabilities,
+        group=Ref(id=server.group.id, name=server.group.name) if server.group else None,
+        attached_to=[Ref(id=group.id, name=group.name) for group in server.dns_groups],
+        capacity=server.capacity,
+        ssh=SshAnswer(
+            user=server.ssh_user,
+            become=server.become,
+            method="private_key" if server.ssh_private_key else "password",
+        ),
+        host_key=HostKeyAnswer(type=server.host_key.split(" ")[0], fingerprint=HostKey(server.host_key).fingerprint),
+        hostname=server.hostname,
+        facts=server.facts,
+        problem=server.problem,
+        checked_at=server.checked_at,
+        created_at=server.created_at,
+        links={"self": me, "check": f"{me}/check", "tasks": f"{PREFIX}/tasks?server={server.id}"},
+    )
+
+
+def group_answer(group: ServerGroup) -> GroupAnswer:
+    """A group with its servers."""
+    return GroupAnswer(
+        id=group.id,
+        name=group.name,
+        description=group.description,
+        variables=group.variables,
+        servers=[Ref(id=server.id, name=server.name) for server in group.servers],
+        dns_servers=[Ref(id=server.id, name=server.name) for server in group.dns_servers],
+        created_at=group.created_at,
+        links={"self": f"{PREFIX}/groups/{group.id}", "servers": f"{PREFIX}/servers?group={group.id}"},
+    )
+
+
+def product_answer(product: Product) -> ProductAnswer:
+    """A product."""
+    return ProductAnswer(
+        id=product.id,
+        name=product.name,
+        description=product.description,
+        mode=product.mode,
+        roles=[Capability(role) for role in product.roles],
+        group=Ref(id=product.group.id, name=product.group.name),
+        limits=product.limits,
+        active=product.active,
+        created_at=product.created_at,
+        links={"self": f"{PREFIX}/products/{product.id}"},
+    )
+
+
+def customer_answer(customer: Customer) -> CustomerAnswer:
+    """A customer."""
+    return CustomerAnswer(
+        id=customer.id,
+        email=customer.email,
+        name=customer.name,
+        created_at=customer.created_at,
+        links={
+            "self": f"{PREFIX}/customers/{customer.id}",
+            "services": f"{PREFIX}/services?customer={customer.id}",
+        },
+    )
+
+
+def service_summary(service: Service) -> ServiceSummary:
+    """A service for a list."""
+    me = f"{PREFIX}/services/{service.id}"
+    return ServiceSummary(
+        id=service.id,
+        reference=service.reference,
+        domain=service.domain,
+        domain_unicode=service.domain_unicode,
+        product=Ref(id=service.product.id, name=service.product.name),
+        customer=CustomerRef(id=service.customer.id, email=service.customer.email, name=service.customer.name),
+        mode=service.mode,
+        roles=[Capability(role) for role in service.roles],
+        status=service.status,
+        error=service.error,
+        created_at=service.created_at,
+        activated_at=service.activated_at,
+        terminated_at=service.terminated_at,
+        links={"self": me, "tasks": f"{me}/tasks", "stream": f"{me}/stream"},
+    )
+
+
+def service_answer(session: Session, service: Service, pipeline: Pipeline | None = None) -> ServiceAnswer:
+    """A service in full; ``pipeline`` is the one just started, else the newest that changes the service."""
+    steps = progress(session, service.id)
+    shown = pipeline or current_pipeline(session, service.id)
+    hosts: dict[int, tuple[Server, set[str]]] = {}
+    for account in service.accounts:
+        hosts.setdefault(account.server_id, (account.server, set()))[1].update(account.roles)
+    return ServiceAnswer(
+        **dict(service_summary(service)),
+        desired=service.desired,
+        progress=ProgressAnswer(done=steps.done, total=steps.total, current=steps.current),
+        pipeline=pipeline_answer(shown) if shown else None,
+        accounts=[
+            AccountAnswer(
+                username=account.username,
+                roles=[Capability(role) for role in account.roles],
+                server=account.server.name,
+            )
+            for account in service.accounts
+        ],
+        servers=[
+            HostingServer(
+                id=server.id,
+                name=server.name,
+                hostname=server.hostname,
+                roles=[role for role in Capability if role.value in roles],
+            )
+            for server, roles in hosts.values()
+        ],
+        limits=service.limits,
+    )
+
+
+def pipeline_answer(pipeline: Pipeline) -> PipelineAnswer:
+    """A pipeline, in short."""
+    return PipelineAnswer(
+        id=pipeline.id, reason=pipeline.reason, created_at=pipeline.created_at, finished_at=pipeline.finished_at
+    )
+
+
+def task_answers(session: Session, tasks: Sequence[Task]) -> list[TaskAnswer]:
+    """Tasks with what they need."""
+    needs: dict[int, list[int]] = {task.id: [] for task in tasks}
+    rows = session.execute(
+        select(TaskNeed.task_id, TaskNeed.needs_id).where(TaskNeed.task_id.in_(needs)).order_by(TaskNeed.needs_id)
+    )
+    for task_id, needs_id in rows:
+        needs[task_id].append(needs_id)
+    return [_task_answer(task, needs[task.id]) for task in tasks]
+
+
+def task_answer(session: Session, task: Task) -> TaskAnswer:
+    """One task."""
+    return task_answers(session, [task])[0]
+
+
+def _task_answer(task: Task, needs: list[int]) -> TaskAnswer:
+    me = f"{PREFIX}/tasks/{task.id}"
+    links = {"self": me, "events": f"{me}/events", "stream": f"{me}/stream"}
+    if task.service_id is not None:
+        links["service"] = f"{PREFIX}/services/{task.service_id}"
+    return TaskAnswer(
+        id=task.id,
+        action=task.action,
+        label=task.label,
+        target=task.target,
+        server=task.server.name,
+        service_id=task.service_id,
+        pipeline_id=task.pipeline_id,
+        status=task.status,
+        check_mode=task.check_mode,
+        attempt=task.attempt,
+        max_attempts=task.max_attempts,
+        error_class=task.error_class,
+        error=task.error,
+        changed=task.changed,
+        result=task.result,
+        needs=needs,
+        created_at=task.created_at,
+        queued_at=task.queued_at,
+        not_before=task.not_before,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        events_expected=task.events_expected,
+        links=links,
+    )
+
+
+def event_answer(event: TaskEvent) -> EventAnswer:
+    """One line of a log."""
+    return EventAnswer(seq=event.seq, attempt=event.attempt, at=event.at, kind=event.kind, text=event.text)
+
+
+def events_answer(events: Iterable[TaskEvent], after: int) -> EventsAnswer:
+    """Log lines after a number."""
+    items = [event_answer(event) for event in events]
+    return EventsAnswer(items=items, last=items[-1].seq if items else after)
+
+
+def zone_resources(service: Service) -> list[Resource]:
+    """The service's zone on each of its nameservers."""
+    return [resource for resource in service.resources if resource.action == ZONE]
+
+
+def zone_summary(service: Service) -> ZoneSummary:
+    """A zone for a list."""
+    copies = zone_resources(service)
+    return ZoneSummary(
+        domain=service.domain,
+        domain_unicode=service.domain_unicode,
+        service_id=service.id,
+        status=service.status,
+        nameservers=len(copies),
+        up_to_date=all(copy.applied_generation == copy.generation for copy in copies),
+        links={
+            "self": f"{PREFIX}/zones/{service.domain}",
+            "service": f"{PREFIX}/services/{service.id}",
+        },
+    )
+
+
+def zone_answer(session: Session, vault: Vault, service: Service) -> ZoneAnswer:
+    """A zone as it should be, and what each nameserver has confirmed."""
+    copies = zone_resources(service)
+    wanted = [copy for copy in copies if copy.desired is not Desired.ABSENT]
+    ttl, soa, not_ready = None, None, None
+    records: list[RecordAnswer] = []
+    if wanted:
+        try:
+            # The very variables a task would give the role, so that this never tells another story.
+            values = role_variables(session, vault, wanted[0]).values
+        except NotReadyError as problem:
+            not_ready = str(problem)
+        else:
+            ttl, soa = values.get("hestia_dns_ttl", DEFAULT_TTL), values.get("hestia_dns_soa")
+            records = [
+                RecordAnswer(
+                    name=record["name"],
+                    type=record["type"],
+                    value=record["value"],
+                    ttl=record.get("ttl", ttl),
+                    priority=record.get("priority"),
+                )
+                for record in values.get("hestia_dns_records", [])
+            ]
+    return ZoneAnswer(
+        **dict(zone_summary(service)),
+        ttl=ttl,
+        soa=soa,
+        records=records,
+        not_ready=not_ready,
+        servers=[_zone_server(copy) for copy in copies],
+    )
+
+
+def _zone_server(copy: Resource) -> ZoneServer:
+    serial, records = copy.facts.get("serial"), copy.facts.get("records")
+    return ZoneServer(
+        server=copy.server.name,
+        hostname=copy.server.hostname,
+        desired=copy.desired,
+        generation=copy.generation,
+        applied_generation=copy.applied_generation,
+        up_to_date=copy.applied_generation == copy.generation,
+        applied_at=copy.applied_at,
+        serial=None if serial is None else str(serial),
+        records=records if isinstance(records, int) else None,
+    )
+
+
+def settings_answer(settings: Settings) -> SettingsAnswer:
+    """Settings that are no secret: no path, no address, no key."""
+    same = {name: getattr(settings, name) for name in SettingsAnswer.model_fields if hasattr(settings, name)}
+    return SettingsAnswer(
+        **same,
+        version=controller.__version__,
+        database=urlsplit(settings.effective_database_url).scheme.partition("+")[0],
+        queue=urlsplit(settings.effective_queue_url).scheme,
+    )
