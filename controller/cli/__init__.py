@@ -10,6 +10,7 @@ import typer
 
 from controller.cli import catalogue, people, servers, services, system, tasks, zones
 from controller.cli.console import Failed
+from controller.sandbox import commands as sandbox
 
 PROGRAM = "hestia-fleet"
 
@@ -35,6 +36,9 @@ app.add_typer(tasks.task_app, name="task")
 app.add_typer(zones.zone_app, name="zone")
 app.add_typer(system.settings_app, name="settings")
 app.command("inventory")(system.inventory)
+app.command("demo")(sandbox.demo)
+app.command("demo-check")(sandbox.demo_check)
+app.command("bench")(sandbox.bench)
 
 
 def _version(asked: bool) -> None:

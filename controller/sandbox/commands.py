@@ -10,17 +10,6 @@ from typing import Annotated
 
 import typer
 
-from controller.sandbox.bench import run_bench
-from controller.sandbox.demo import DemoError, run_demo
-from controller.sandbox.demo_check import run_check
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the main application."""
-    app.command("demo")(demo)
-    app.command("demo-check")(demo_check)
-    app.command("bench")(bench)
-
 
 def demo(
     home: Annotated[Path, typer.Option(help="Folder that keeps the demo's data")] = Path(
@@ -30,6 +19,8 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the pages")] = 8600,
 ) -> None:
     """Bring up six sandbox servers, a worker and the pages; Ctrl-C stops everything."""
+    from controller.sandbox.demo import DemoError, run_demo
+
     try:
         run_demo(home.expanduser(), host, port)
     except DemoError as problem:
@@ -39,6 +30,8 @@ def demo(
 
 def demo_check() -> None:
     """The demo without a person; prints one JSON line, exit code 0 only if everything held."""
+    from controller.sandbox.demo_check import run_check
+
     try:
         times = run_check()
     except Exception as problem:
@@ -50,4 +43,6 @@ def demo_check() -> None:
 
 def bench() -> None:
     """Measure the wanted figures on the sandbox; the last line is one JSON object."""
+    from controller.sandbox.bench import run_bench
+
     typer.echo(json.dumps(run_bench(lambda line: typer.echo(line))))
