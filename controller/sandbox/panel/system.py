@@ -48,15 +48,20 @@ def _restart(panel: Panel, *keys: str) -> None:
     names = [panel.system[key] for key in keys if panel.system.get(key)]
     if not names or how == "no":
         return
-    if how == "scheduled":
-        path = panel.data("queue/restart.pipe")
-        line = f"{panel.hestia}/bin/{panel.name} now"
-        kept = [each for each in panel.disk.lines(path) if each != line]
-        panel.disk.write(path, "".join(each + "\n" for each in [*kept, line]))
+    queue = panel.data("queue/restart.pipe")
+    queued = {how: f"{panel.hestia}/bin/{panel.name} {how}" for how in ("now", "ssl")}
+    if how in ("scheduled", "updatessl"):
+        line = queued["now" if how == "scheduled" else "ssl"]
+        kept = [each for each in panel.disk.lines(queue) if each != line]
+        panel.disk.write(queue, "".join(each + "\n" for each in [*kept, line]))
         return
     for name in names:
         if panel.call("v-restart-service", name, how):
             panel.fail(E_RESTART, f"{name} restart failed")
+    waiting = panel.disk.lines(queue)
+    kept = [each for each in waiting if each not in queued.values()]
+    if kept != waiting:
+        panel.disk.write(queue, "".join(each + "\n" for each in kept))
 
 
 def restart_web(panel: Panel) -> None:
