@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,10 +32,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Creates:
-    """A creating call: the row it adds, and the answer made of it inside the same transaction."""
+    """A creating call: the row it adds, and the answer made of it (and of all else that was added) inside the
+    same transaction."""
 
     model: type[Base]
-    answer: Callable[[Session, Any], BaseModel]
+    answer: Callable[[Session, Any, Sequence[Any]], BaseModel]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Creating calls: the answer is made inside the transaction that creates the thing."""
+"""Creating calls: the answer is made inside the transaction that creates the thing, of what it has just added."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,12 @@ from controller.store.database import Database
 
 
 class CreatingDatabase(Database):
-    """Another's connections; calls ``created(session, thing)`` before the commit of a transaction that adds one."""
+    """Another's connections; calls ``created(session, thing, added)`` before the commit of the transaction that adds
+    a thing of the model; ``added`` is all that the transaction has added."""
 
-    def __init__(self, base: Database, model: type[Base], created: Callable[[Session, Any], None]) -> None:
+    def __init__(
+        self, base: Database, model: type[Base], created: Callable[[Session, Any, Sequence[Any]], None]
+    ) -> None:
         self.url, self.engine = base.url, base.engine
         self._read, self._write = base._read, base._write
         self._model, self._created = model, created
@@ -24,14 +27,15 @@ class CreatingDatabase(Database):
     @contextmanager
     def write(self) -> Iterator[Session]:
         """As ever, and looks what was added."""
-        things: list[Any] = []
+        added: list[Any] = []
 
         def remember(session: Session, _context: Any) -> None:
-            things.extend(thing for thing in session.new if isinstance(thing, self._model))
+            added.extend(session.new)
 
         with super().write() as session:
             event.listen(session, "after_flush", remember)
             yield session
             session.flush()
-            if things:
-                self._created(session, things[0])
+            thing = next((one for one in added if isinstance(one, self._model)), None)
+            if thing is not None:
+                self._created(session, thing, added)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -223,8 +223,8 @@ def create(call: Call, creates: Creates, asked: Asked, incoming: Incoming, token
         held = found
     answer: list[str] = []
 
-    def created(session: Session, thing: Any) -> None:
-        answer.append(creates.answer(session, thing).model_dump_json())
+    def created(session: Session, thing: Any, added: Sequence[Any]) -> None:
+        answer.append(creates.answer(session, thing, added).model_dump_json())
         if held is not None:
             idempotency.store(session, held, idempotency.Stored(call.status, answer[0]))
 

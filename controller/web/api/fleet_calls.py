@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from controller.operations import customers, groups, products, servers
@@ -115,19 +118,19 @@ def _create_customer(asked: Asked) -> None:
     customers.create(asked.fleet, asked.actor, email=body.email, name=body.name)
 
 
-def _created_server(_session: Session, server: Server) -> ServerAnswer:
+def _created_server(_session: Session, server: Server, _added: Sequence[Any]) -> ServerAnswer:
     return server_answer(server)
 
 
-def _created_group(_session: Session, group: ServerGroup) -> GroupAnswer:
+def _created_group(_session: Session, group: ServerGroup, _added: Sequence[Any]) -> GroupAnswer:
     return group_answer(group)
 
 
-def _created_product(_session: Session, product: Product) -> ProductAnswer:
+def _created_product(_session: Session, product: Product, _added: Sequence[Any]) -> ProductAnswer:
     return product_answer(product)
 
 
-def _created_customer(_session: Session, customer: Customer) -> CustomerAnswer:
+def _created_customer(_session: Session, customer: Customer, _added: Sequence[Any]) -> CustomerAnswer:
     return customer_answer(customer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -11,10 +12,11 @@ from sqlalchemy.orm import Session
 import controller
 from controller.automation.hostkeys import HostKey
 from controller.automation.variables import NotReadyError, role_variables
-from controller.domain.words import Capability, Desired
+from controller.domain.words import Capability, Desired, TaskStatus
 from controller.domain.zones import DEFAULT_TTL
 from controller.settings import Settings
 from controller.store.models import (
+    Account,
     Customer,
     Pipeline,
     Product,
@@ -26,7 +28,7 @@ from controller.store.models import (
     TaskEvent,
     TaskNeed,
 )
-from controller.store.queries import current_pipeline, progress
+from controller.store.queries import Progress, current_pipeline, progress
 from controller.store.vault import Vault
 from controller.web.api import PREFIX
 from controller.web.api.answers import (
@@ -153,23 +155,37 @@ def service_summary(service: Service) -> ServiceSummary:
 
 def service_answer(session: Session, service: Service, pipeline: Pipeline | None = None) -> ServiceAnswer:
     """A service in full; ``pipeline`` is the one just started, else the newest that changes the service."""
-    steps = progress(session, service.id)
     shown = pipeline or current_pipeline(session, service.id)
+    return _service_answer(service, progress(session, service.id), shown, service.accounts)
+
+
+def ordered_answer(session: Session, service: Service, added: Sequence[Any]) -> ServiceAnswer:
+    """A service just ordered; made of what the order added, because an order has to be answered at once."""
+    tasks = [row for row in added if isinstance(row, Task)]
+    first = next((task.label for task in tasks if task.status is TaskStatus.QUEUED), None)
+    accounts = [row for row in added if isinstance(row, Account)]
+    pipeline = next((row for row in added if isinstance(row, Pipeline)), None)
+    return _service_answer(service, Progress(0, len(tasks), first), pipeline, accounts)
+
+
+def _service_answer(
+    service: Service, steps: Progress, pipeline: Pipeline | None, accounts: Sequence[Account]
+) -> ServiceAnswer:
     hosts: dict[int, tuple[Server, set[str]]] = {}
-    for account in service.accounts:
+    for account in accounts:
         hosts.setdefault(account.server_id, (account.server, set()))[1].update(account.roles)
     return ServiceAnswer(
         **dict(service_summary(service)),
         desired=service.desired,
         progress=ProgressAnswer(done=steps.done, total=steps.total, current=steps.current),
-        pipeline=pipeline_answer(shown) if shown else None,
+        pipeline=pipeline_answer(pipeline) if pipeline else None,
         accounts=[
             AccountAnswer(
                 username=account.username,
                 roles=[Capability(role) for role in account.roles],
                 server=account.server.name,
             )
-            for account in service.accounts
+            for account in accounts
         ],
         servers=[
             HostingServer(

@@ -15,7 +15,7 @@ from controller.web.api import lists
 from controller.web.api.answers import ServiceAnswer, ServiceSummary, TaskAnswer
 from controller.web.api.bodies import Nothing, Order, ProductChange
 from controller.web.api.calls import Asked, Call, Creates, Follow, Listed
-from controller.web.api.represent import service_answer, service_summary, task_answers
+from controller.web.api.represent import ordered_answer, service_answer, service_summary, task_answers
 
 
 def find(session: Session, key: str) -> Service:
@@ -114,7 +114,7 @@ CALLS = (
         answer=ServiceAnswer,
         status=202,
         body=Order,
-        creates=Creates(Service, service_answer),
+        creates=Creates(Service, ordered_answer),
     ),
     Call("GET", "/services/{id}", "Show a service", _get, answer=ServiceAnswer),
     Call(
