@@ -285,7 +285,7 @@ def server_loads(session: Session) -> dict[int, int]:
     rows = session.execute(
         select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
     )
-    return dict(rows.tuples().all())
+    return {server_id: count for server_id, count in rows}  # noqa: C416
 
 
 def group_candidates(session: Session, group: ServerGroup) -> list[Server]:
