@@ -97,8 +97,8 @@ command:
   type: str
 """
 
-from ansible.module_utils.hestia_converge import run_module
 from ansible.module_utils.hestia_certificate import WebCertificate
+from ansible.module_utils.hestia_converge import run_module
 
 
 def main() -> None:

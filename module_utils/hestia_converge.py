@@ -82,9 +82,7 @@ def converge(subject: Subject[State]) -> dict[str, Any]:
     while step is not None:
         tried[step.name] += 1
         if tried[step.name] > step.tries or sum(tried.values()) > _LONGEST:
-            raise trouble or PanelError(
-                f"{step.name}: done, but it is still not as wanted", error_class="inconsistent"
-            )
+            raise trouble or PanelError(f"{step.name}: done, but it is still not as wanted", error_class="inconsistent")
         if step.repair:
             panel.repair(step.repair)
         try:

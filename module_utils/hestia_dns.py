@@ -170,7 +170,9 @@ class DnsZone(Subject[ZoneState]):
         return state.record.get("SUSPENDED") != "yes" and all(row.get("SUSPENDED") == "no" for row in state.rows)
 
     def _file_right(self, state: ZoneState) -> bool:
-        return state.file is not None and state.file.primary == self.primary and state.file.records == self._wanted_set()
+        return (
+            state.file is not None and state.file.primary == self.primary and state.file.records == self._wanted_set()
+        )
 
     def _served_right(self, state: ZoneState) -> bool:
         if self.absent:
@@ -240,7 +242,7 @@ class DnsZone(Subject[ZoneState]):
         return self._next_to_counters(state) if state.user else None
 
     def _own_named_lines(self) -> int:
-        return read_text(named_conf(self.panel)).count(f"/{self.user}/conf/dns/{self.domain}.db\"")
+        return read_text(named_conf(self.panel)).count(f'/{self.user}/conf/dns/{self.domain}.db"')
 
     # Check
 
@@ -280,11 +282,14 @@ class DnsZone(Subject[ZoneState]):
 
     def _write(self, state: ZoneState) -> None:
         now = datetime.datetime.now()
-        known = max([state.serial, state.file.serial if state.file else ""], key=lambda text: int(text) if text.isdigit() else 0)
+        known = max(
+            [state.serial, state.file.serial if state.file else ""], key=lambda text: int(text) if text.isdigit() else 0
+        )
         serial = zones.next_serial(known, now.strftime("%Y%m%d"))
         if serial is None:
             raise PanelError(
-                f"zone {self.domain} was written 95 times today; the next change is possible tomorrow", error_class="no_room"
+                f"zone {self.domain} was written 95 times today; the next change is possible tomorrow",
+                error_class="no_room",
             )
         rows = zones.rows_of_records(
             self.records, state.rows, self.domain, self.ttl, now.strftime("%H:%M:%S"), now.strftime("%Y-%m-%d")
@@ -346,7 +351,7 @@ class DnsZone(Subject[ZoneState]):
         self._wait = True
         path = named_conf(self.panel)
         lines = read_text(path).splitlines(True)
-        kept = [line for line in lines if f"/{self.user}/conf/dns/{self.domain}.db\"" not in line]
+        kept = [line for line in lines if f'/{self.user}/conf/dns/{self.domain}.db"' not in line]
         if kept != lines:
             replace_text(path, "".join(kept))
         for leftover in (self._rows_path, self._zone_path):

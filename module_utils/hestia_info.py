@@ -26,7 +26,9 @@ _SYSTEMS = {
 def server_info(panel: Panel) -> dict[str, Any]:
     """All facts of the server. Load is the 1-minute average; memory and disk are in MB."""
     release = read_file("/etc/os-release")
-    memory = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", read_text("/proc/meminfo"), re.MULTILINE)}
+    memory = {
+        key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", read_text("/proc/meminfo"), re.MULTILINE)
+    }
     disk = os.statvfs(panel.path("home") if os.path.isdir(panel.path("home")) else "/")
     addresses = panel.data("ips")
     return {

@@ -56,6 +56,8 @@ class MailDomain(Subject[MailState]):
         self.bits = params["dkim_bits"]
         self.filters = {"antispam": params["antispam"], "antivirus": params["antivirus"]}
         self.owes = ("web", "proxy", f"counters:{self.user}")
+        self._unsure = False
+        """Whether a command on this domain was killed: then it may lack what else is a matter of choice."""
         self._broken_suspension = False
 
     # Look
@@ -103,20 +105,34 @@ class MailDomain(Subject[MailState]):
         return self.panel.user_data(self.user, "mail", f"{self.domain}.{suffix}")
 
     def _look_at_files(self, state: MailState) -> None:
-        files = [self._data("conf"), self._mail_folder, *(os.path.join(self._conf_folder, name) for name in _EXIM_FILES)]
+        files = [
+            self._data("conf"),
+            self._mail_folder,
+            *(os.path.join(self._conf_folder, name) for name in _EXIM_FILES),
+        ]
         state.missing = [path for path in files if not os.path.exists(path)]
         webmail = state.record.get("WEBMAIL", "")
-        if webmail and webmail != "disabled" and not state.suspended:
+        if webmail == "disabled" or state.suspended:
+            return
+        if webmail or self._unsure or self.panel.was_interrupted("v-add-mail-domain", self.user, self.domain):
             state.webmail_missing = any(not os.path.exists(path) for path in self._webmail_files())
 
     def _webmail_files(self) -> list[str]:
-        if not (self.panel.system("IMAP_SYSTEM") and self.panel.system("WEB_SYSTEM") and self.panel.conf.get("WEBMAIL_ALIAS")):
+        if not (
+            self.panel.system("IMAP_SYSTEM")
+            and self.panel.system("WEB_SYSTEM")
+            and self.panel.conf.get("WEBMAIL_ALIAS")
+            and self.panel.conf.get("WEBMAIL_SYSTEM")
+        ):
             return []
         names = f"{self.panel.conf['WEBMAIL_ALIAS']}.{self.domain}.conf"
         files = []
         for system in (self.panel.system("WEB_SYSTEM"), self.panel.system("PROXY_SYSTEM")):
             if system:
-                files += [os.path.join(self._conf_folder, f"{system}.conf"), self.panel.path("etc", system, "conf.d", "domains", names)]
+                files += [
+                    os.path.join(self._conf_folder, f"{system}.conf"),
+                    self.panel.path("etc", system, "conf.d", "domains", names),
+                ]
         return files
 
     def _look_at_key(self, state: MailState) -> None:
@@ -137,7 +153,9 @@ class MailDomain(Subject[MailState]):
         if os.path.islink(self._link) and os.readlink(self._link).startswith(self._conf_folder):
             paths.append(self._link)
         alias = self.panel.conf.get("WEBMAIL_ALIAS") or "webmail"
-        for path in glob.glob(self.panel.path("etc", "*", "conf.d", "domains", f"{alias}.{glob.escape(self.domain)}.*")):
+        for path in glob.glob(
+            self.panel.path("etc", "*", "conf.d", "domains", f"{alias}.{glob.escape(self.domain)}.*")
+        ):
             if os.path.islink(path) and os.readlink(path).startswith(self._conf_folder + "/"):
                 paths.append(path)
         if self.state == "absent":
@@ -152,7 +170,9 @@ class MailDomain(Subject[MailState]):
         if not state.record:
             return self._next_to_existence(state)
         if state.records > 1:
-            raise PanelError(f"mail.conf of {self.user} lists {self.domain} {state.records} times", error_class="inconsistent")
+            raise PanelError(
+                f"mail.conf of {self.user} lists {self.domain} {state.records} times", error_class="inconsistent"
+            )
         if state.user_suspended:
             return None
         return self._next_to_files(state) or self._next_to_suspension(state) or self._next_to_values(state)
@@ -175,7 +195,7 @@ class MailDomain(Subject[MailState]):
         if state.on("DKIM") and not state.key_installed:
             return Step("install DKIM key", self._rebuild, "DKIM key that exim did not have")
         if state.webmail_missing:
-            webmail = state.record["WEBMAIL"]
+            webmail = state.record.get("WEBMAIL", "")
             return Step("add webmail", lambda: self._change("v-add-mail-domain-webmail", webmail, "yes"), "webmail")
         if exists(self._data("conf") + _ASIDE):
             return Step("restore mailboxes", self._restore)
@@ -198,7 +218,7 @@ class MailDomain(Subject[MailState]):
             for name, wanted in self.filters.items():
                 if self.panel.system(f"{name.upper()}_SYSTEM") and state.on(name.upper()) != wanted:
                     command = f"v-{'add' if wanted else 'delete'}-mail-domain-{name}"
-                    return Step(command, lambda: self._change(command))
+                    return Step(command, lambda command=command: self._change(command))
         return self._next_to_counters(state)
 
     def _next_to_counters(self, state: MailState) -> Optional[Step]:
@@ -221,7 +241,10 @@ class MailDomain(Subject[MailState]):
         self._change("v-add-mail-domain", *line, self.panel.reload_argument())
 
     def _change(self, command: str, *values: str) -> None:
-        self.panel.must(command, self.user, self.domain, *values, owes=self.owes)
+        ended = self.panel.run(command, self.user, self.domain, *values, owes=self.owes)
+        self._unsure = self._unsure or ended.half_done
+        if ended.code:
+            raise ended.error()
 
     def _set_suspended(self, command: str) -> None:
         ended = self.panel.run(command, self.user, self.domain, owes=self.owes)
@@ -278,7 +301,9 @@ class MailDomain(Subject[MailState]):
     def wanted(self, state: MailState) -> dict[str, Any]:
         if self.state == "absent":
             return {}
-        filters = {name: wanted and bool(self.panel.system(f"{name.upper()}_SYSTEM")) for name, wanted in self.filters.items()}
+        filters = {
+            name: wanted and bool(self.panel.system(f"{name.upper()}_SYSTEM")) for name, wanted in self.filters.items()
+        }
         return {
             "domain": self.domain,
             "user": self.user,

@@ -161,7 +161,9 @@ class Panel:
         if not os.path.isdir(os.path.join(self.home_dir, "bin")):
             raise PanelError(f"HestiaCP is not installed in {self.home_dir}", error_class="not_found")
         if (not self.prefix and os.geteuid() != 0) or not os.access(self.data("users"), os.R_OK | os.W_OK):
-            raise PanelError("the panel can only be managed as root (log in as root or use become)", error_class="refused")
+            raise PanelError(
+                "the panel can only be managed as root (log in as root or use become)", error_class="refused"
+            )
         if not self.conf:
             raise PanelError(f"{self.home_dir}/conf/hestia.conf is missing or empty", error_class="inconsistent")
 
@@ -251,7 +253,9 @@ class Panel:
         """Run a v-list-* command: it changes nothing, so it leaves no trace in `actions`."""
         return self._execute([os.path.join(self.home_dir, "bin", command), *arguments], command, arguments)
 
-    def tool(self, name: str, *arguments: str, stdin: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def tool(
+        self, name: str, *arguments: str, stdin: str = "", timeout: float = 30.0
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program of the system (dig, openssl, named-checkzone). A missing one is an error."""
         program = shutil.which(name, path=_TOOL_PATH)
         if program is None:
@@ -294,7 +298,9 @@ class Panel:
                     cwd="/",
                 )
             except FileNotFoundError:
-                raise PanelError(f"this panel has no command {command}", error_class="internal", command=command) from None
+                raise PanelError(
+                    f"this panel has no command {command}", error_class="internal", command=command
+                ) from None
             self._note(process.pid, command, arguments)
             code = self._wait(process, command)
             output.seek(0)
@@ -339,7 +345,9 @@ class Panel:
     def reload(self, *services: str) -> None:
         """Reload web, proxy, dns or cron now; a failure is an error."""
         for service in services:
-            if self.system({"web": "WEB_SYSTEM", "proxy": "PROXY_SYSTEM", "dns": "DNS_SYSTEM"}.get(service, "CRON_SYSTEM")):
+            if self.system(
+                {"web": "WEB_SYSTEM", "proxy": "PROXY_SYSTEM", "dns": "DNS_SYSTEM"}.get(service, "CRON_SYSTEM")
+            ):
                 self.must(f"v-restart-{service}", self.reload_argument(), owes=(service,))
             self.pending.discard(service)
 

@@ -96,7 +96,7 @@ class User(Subject[Account]):
         named = read_text(named_conf(self.panel)) if self.panel.system("DNS_SYSTEM") else ""
         for expected, zones in ((0, account.suspended["dns"]), (1, account.active["dns"])):
             for zone in zones:
-                lines_found = named.count(f"/{self.name}/conf/dns/{zone}.db\"")
+                lines_found = named.count(f'/{self.name}/conf/dns/{zone}.db"')
                 if named and lines_found != expected:
                     account.zones[zone] = lines_found
 
@@ -149,9 +149,15 @@ class User(Subject[Account]):
             return None
         if state.conf and not state.is_suspended:
             # The panel makes system user and home again from its own data.
-            return Step("rebuild user", lambda: self.panel.must("v-rebuild-user", self.name, "yes"), "system user of the account")
+            return Step(
+                "rebuild user",
+                lambda: self.panel.must("v-rebuild-user", self.name, "yes"),
+                "system user of the account",
+            )
         if state.conf:
-            raise PanelError(f"account {self.name} is suspended and its system user is missing", error_class="inconsistent")
+            raise PanelError(
+                f"account {self.name} is suspended and its system user is missing", error_class="inconsistent"
+            )
         if state.data:
             return Step("delete half-made account", self._delete, "half-made account", tries=4)
         if state.system_user:
@@ -188,11 +194,15 @@ class User(Subject[Account]):
                 verb = "suspend" if suspend else "unsuspend"
                 return Step(
                     f"{verb} {kind} domain {domain}",
-                    lambda kind=kind, domain=domain: self._set_object(verb, kind, domain),
+                    lambda verb=verb, kind=kind, domain=domain: self._set_object(verb, kind, domain),
                     repair=f"{kind} domain {domain} was not {verb}ed",
                 )
         for zone, lines in state.zones.items():
-            return Step(f"publish zone {zone}", lambda zone=zone: self._republish(zone, suspend), f"named.conf named zone {zone} {lines} times")
+            return Step(
+                f"publish zone {zone}",
+                lambda zone=zone: self._republish(zone, suspend),
+                f"named.conf named zone {zone} {lines} times",
+            )
         return None
 
     def _next_to_absence(self, state: Account) -> Optional[Step]:
@@ -203,7 +213,9 @@ class User(Subject[Account]):
         if state.home:
             return Step("delete home", self._delete_home, "home folder without an account")
         if state.traces:
-            return Step("delete traces", lambda: self._delete_traces(state.traces), "configuration of a deleted account")
+            return Step(
+                "delete traces", lambda: self._delete_traces(state.traces), "configuration of a deleted account"
+            )
         if not state.counted:
             return Step("count users", self._count_users, repair="counters", tries=1)
         return None
@@ -246,7 +258,9 @@ class User(Subject[Account]):
     def _republish(self, zone: str, suspend: bool) -> None:
         if suspend:
             path = named_conf(self.panel)
-            kept = [line for line in read_text(path).splitlines(True) if f"/{self.name}/conf/dns/{zone}.db\"" not in line]
+            kept = [
+                line for line in read_text(path).splitlines(True) if f'/{self.name}/conf/dns/{zone}.db"' not in line
+            ]
             replace_text(path, "".join(kept))
             self.panel.reload("dns")
         else:

@@ -56,7 +56,9 @@ class WebDomain(Subject[WebState]):
         self.ip = check.ipv4("ip", params["ip"]) if params["ip"] else None
         aliases = params["aliases"]
         self.aliases = None if aliases is None else sorted({check.alias("aliases", name) for name in aliases})
-        self.backend = check.template("backend_template", params["backend_template"]) if params["backend_template"] else None
+        self.backend = (
+            check.template("backend_template", params["backend_template"]) if params["backend_template"] else None
+        )
         self.proxy = check.template("proxy_template", params["proxy_template"]) if params["proxy_template"] else None
         self.owes = ("web", "proxy", f"counters:{self.user}")
 
@@ -150,7 +152,9 @@ class WebDomain(Subject[WebState]):
         if not state.record:
             return self._next_to_existence(state)
         if state.records > 1:
-            raise PanelError(f"web.conf of {self.user} lists {self.domain} {state.records} times", error_class="inconsistent")
+            raise PanelError(
+                f"web.conf of {self.user} lists {self.domain} {state.records} times", error_class="inconsistent"
+            )
         if state.user_suspended:
             # Nothing of a suspended account can be changed, and its domains wait with it.
             return None
@@ -158,7 +162,7 @@ class WebDomain(Subject[WebState]):
             what = "missing " + ", ".join(sorted({os.path.basename(path) for path in state.missing}))
             return Step("rebuild domain", self._rebuild, what if state.missing else "virtual host with the wrong page")
         for aside in state.aside:
-            return Step(f"restore {aside}", lambda: self._restore(aside))
+            return Step(f"restore {aside}", lambda aside=aside: self._restore(aside))
         return self._next_to_suspension(state) or self._next_to_values(state) or self._next_to_counters(state)
 
     def _next_to_existence(self, state: WebState) -> Optional[Step]:
@@ -194,7 +198,7 @@ class WebDomain(Subject[WebState]):
         wanted = set(self.aliases or []) | self._own_aliases(state)
         for name in state.aliases:
             if name not in wanted:
-                return Step(f"delete alias {name}", lambda: self._change("v-delete-web-domain-alias", name))
+                return Step(f"delete alias {name}", lambda name=name: self._change("v-delete-web-domain-alias", name))
         for name in sorted(wanted - set(state.aliases)):
             return Step(f"add alias {name}", lambda name=name: self._change("v-add-web-domain-alias", name))
         return None
