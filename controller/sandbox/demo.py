@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ from typing import Self
 import httpx2
 from sqlalchemy import select
 
+from controller.automation.supervisor import die_with_parent
 from controller.domain.words import Role
 from controller.operations import groups, people, products, servers, tokens
 from controller.operations.errors import Conflict
@@ -129,6 +131,8 @@ class Demo:
             stderr=log,
             # Ctrl-C is ours to handle: children are stopped in order.
             start_new_session=True,
+            # ... and should this process be killed, they end too.
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),
         )
         log.close()
         self._processes.append(process)
