@@ -1,0 +1,103 @@
+"""A whole installation for a test, with short leases, and looks at what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import select
+
+from controller.domain.words import ServiceStatus
+from controller.operations import orders
+from controller.sandbox.demo import PRODUCT, Demo
+from controller.store.models import Service, Task
+
+LEASE_SECONDS = "3"
+
+
+@contextlib.contextmanager
+def installation(home: Path, *, pace: float = 0.0, **settings: str) -> Iterator[Demo]:
+    """Sandbox servers, a worker and the pages; ``settings`` go to the processes' environment."""
+    values = {"LEASE_SECONDS": LEASE_SECONDS, "RETRY_DELAY": "0.3", "RECONCILE_SECONDS": "0.5", **settings}
+    environment = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
+    before = {key: os.environ.get(key) for key in environment}
+    os.environ.update(environment)
+    try:
+        with Demo(home, pace=pace) as demo:
+            settle(demo)
+            yield demo
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+
+
+def until(holds: Callable[[], object], seconds: float = 90.0, words: str = "it did not happen") -> None:
+    """Wait until something holds; fail with the words."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.05)
+
+
+def settle(demo: Demo, seconds: float = 90.0) -> None:
+    """Wait until no task waits or runs."""
+
+    def idle() -> bool:
+        with demo.fleet.database.read() as session:
+            return session.scalar(select(Task.id).where(Task.finished_at.is_(None)).limit(1)) is None
+
+    until(idle, seconds, "tasks are still open")
+
+
+def order(demo: Demo, domain: str) -> Service:
+    """Order the demo's product for a domain."""
+    return orders.order(
+        demo.fleet, "test", product=PRODUCT, domain=domain, customer_email="ada@demo.test", customer_name="Ada"
+    )
+
+
+def service(demo: Demo, service_id: int) -> Service:
+    """The service as it is now, with accounts and resources."""
+    with demo.fleet.database.read() as session:
+        found = session.get_one(Service, service_id)
+        for account in found.accounts:
+            assert account.server.name
+        assert found.resources is not None
+        return found
+
+
+def wait_for(demo: Demo, service_id: int, status: ServiceStatus, seconds: float = 120.0) -> Service:
+    """Wait until a service has a status."""
+    until(
+        lambda: service(demo, service_id).status is status,
+        seconds,
+        f"service {service_id} is not {status.value}: {tasks(demo, service_id)}",
+    )
+    return service(demo, service_id)
+
+
+def tasks(demo: Demo, service_id: int) -> list[tuple[str, str, str, str | None]]:
+    """(action, server, status, error) of every task, for messages."""
+    with demo.fleet.database.read() as session:
+        query = select(Task).where(Task.service_id == service_id).order_by(Task.id)
+        return [(task.action, task.server.name, task.status.value, task.error) for task in session.scalars(query)]
+
+
+def leftovers(demo: Demo) -> list[str]:
+    """Processes that belong to a run of this installation (an SSH master that waits for reuse does not)."""
+    mark = str(demo.settings.run_dir)
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (entry / "environ").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if "[mux]" in command or int(entry.name) == os.getpid():
+            continue
+        if "task-" in command and mark in command or f"{mark}/task-" in environment:
+            found.append(f"{entry.name}: {command}")
+    return found
