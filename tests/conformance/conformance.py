@@ -138,14 +138,15 @@ def check(step: dict[str, Any], target: Target) -> list[str]:
 
 def clean_up(target: Target, values: dict[str, str]) -> None:
     """Remove what a file of cases left, also when it stopped half way."""
-    target.run(
-        fill(
-            "for u in <u> <u2>; do [ -d $H/data/users/$u ] && { v-unsuspend-user $u; v-delete-user $u; v-delete-user $u; };"
-            " [ -n \"$u\" ] && ! grep -q \"^$u:\" $P/etc/passwd && rm -rf $P/home/$u; done >/dev/null 2>&1;"
-            " [ -e $H/data/packages/<p>.pkg ] && v-delete-user-package <p> >/dev/null; rm -rf /tmp/<p>*",
-            values,
-        )
-    )
+    script = """
+        for u in <u> <u2>; do
+          [ -d $H/data/users/$u ] && { v-unsuspend-user $u; v-delete-user $u; v-delete-user $u; }
+          grep -q "^$u:" $P/etc/passwd || rm -rf "$P/home/$u"
+        done
+        [ -e $H/data/packages/<p>.pkg ] && v-delete-user-package <p>
+        rm -rf /tmp/<p>*
+    """
+    target.run(fill(script, values))
 
 
 def real_targets() -> list[Target]:
