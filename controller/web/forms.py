@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from wtforms import Form, IntegerField, SelectField
 from wtforms.fields import Field
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional as OptionalInput
 
 from controller.operations.errors import Conflict, Invalid, OperationError
@@ -46,11 +47,15 @@ class FleetForm(Form):  # type: ignore[misc]
 
 
 class ChoiceField(SelectField):  # type: ignore[misc]
-    """A select whose message says what is wrong in plain words."""
+    """A select that says what is wrong in plain words."""
 
-    def pre_validate(self, form: Any) -> None:
-        if not any(str(value) == str(self.data) for value, _label, *_ in self.iter_choices()):
-            raise ValueError("Choose one of the list.")
+    def __init__(self, label: str, validators: Sequence[Any] = (), **kwargs: Any) -> None:
+        super().__init__(label, validators, invalid_choice_message="Choose one of the list.", **kwargs)
+
+
+def choices(pairs: Iterable[tuple[object, str]]) -> list[SelectChoice]:
+    """Choices of a field from values and labels."""
+    return [SelectChoice(str(value), label) for value, label in pairs]
 
 
 class NumberField(IntegerField):  # type: ignore[misc]

@@ -22,6 +22,7 @@ from controller.store.base import utcnow
 from controller.store.database import Database
 from controller.store.models import Server, Service, Task
 from controller.web.access import Access, page, refuse
+from controller.web.request_tools import count_by
 from controller.web.session import Person
 
 
@@ -33,10 +34,8 @@ class FleetCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self._database.read() as session:
-            tasks = dict(session.execute(select(Task.status, func.count()).group_by(Task.status)).tuples().all())
-            services = dict(
-                session.execute(select(Service.status, func.count()).group_by(Service.status)).tuples().all()
-            )
+            tasks = count_by(session, select(Task.status, func.count()).group_by(Task.status))
+            services = count_by(session, select(Service.status, func.count()).group_by(Service.status))
             oldest = session.scalar(select(func.min(Task.queued_at)).where(Task.status == TaskStatus.QUEUED))
             servers = session.scalar(select(func.count()).select_from(Server)) or 0
             troubled = session.scalar(select(func.count()).select_from(Server).where(Server.problem.is_not(None))) or 0

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -44,3 +48,8 @@ def path_id(request: Request, name: str = "id") -> int:
     if not isinstance(value, int) or value > 2**62:
         raise HTTPException(404)
     return value
+
+
+def count_by(session: Session, query: Select[Any, Any]) -> dict[Any, int]:
+    """Counts by key, from a query of key and count."""
+    return dict(session.execute(query).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 
 from starlette.middleware.gzip import GZipMiddleware
@@ -30,4 +31,6 @@ class HashedFiles(StaticFiles):
 
 def static_files(folder: Path) -> Mount:
     """The mount for ``/static``."""
+    # The table of types is read from files when it is first asked; not while a request waits.
+    mimetypes.init()
     return Mount("/static", declare(GZipMiddleware(HashedFiles(directory=folder)), Access.OPEN))

@@ -19,7 +19,7 @@ from controller.store.models import Customer, Service, User
 from controller.store.queries import Page, service_page
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm
-from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
+from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, page_number, path_id, query
 from controller.web.session import flash
 from controller.web.templating import render
 
@@ -50,14 +50,11 @@ def customer_list(request: Request) -> Response:
         items = session.scalars(
             wanted.order_by(Customer.id.desc()).limit(PER_PAGE).offset((number - 1) * PER_PAGE)
         ).all()
-        counts = dict(
-            session.execute(
-                select(Service.customer_id, func.count())
-                .where(Service.customer_id.in_([customer.id for customer in items]))
-                .group_by(Service.customer_id)
-            )
-            .tuples()
-            .all()
+        counts = count_by(
+            session,
+            select(Service.customer_id, func.count())
+            .where(Service.customer_id.in_([customer.id for customer in items]))
+            .group_by(Service.customer_id),
         )
         found = Page(items, total, number, PER_PAGE)
         return render(request, "admin/customers/list.html", found=found, counts=counts, search=search)

@@ -17,7 +17,7 @@ from controller.store.models import Product, ServerGroup
 from controller.store.queries import server_loads
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm, optional
-from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
+from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, path_id
 from controller.web.session import flash
 from controller.web.templating import render
 
@@ -55,9 +55,7 @@ def group_list(request: Request) -> Response:
             .options(selectinload(ServerGroup.servers), selectinload(ServerGroup.dns_servers))
             .order_by(ServerGroup.name)
         ).all()
-        products = dict(
-            session.execute(select(Product.group_id, func.count()).group_by(Product.group_id)).tuples().all()
-        )
+        products = count_by(session, select(Product.group_id, func.count()).group_by(Product.group_id))
         return render(request, "admin/groups/list.html", groups=groups, products=products)
 
 

@@ -17,7 +17,7 @@ from controller.operations.errors import OperationError
 from controller.store.models import Customer, Product
 from controller.web import limit_fields
 from controller.web.access import Access, page
-from controller.web.forms import ChoiceField, FleetForm, optional
+from controller.web.forms import ChoiceField, FleetForm, choices, optional
 from controller.web.request_tools import actor_of, database_of, fleet_of, query
 from controller.web.session import flash
 from controller.web.templating import render
@@ -43,7 +43,7 @@ OrderForm = limit_fields.with_limits(OrderFields)
 def _form(request: Request, session: Session, **data: Any) -> FleetForm:
     form = OrderForm.of(request, **data)
     products = session.scalars(select(Product).where(Product.active).order_by(Product.name)).all()
-    form["product"].choices = [(str(product.id), product.name) for product in products]
+    form["product"].choices = choices((product.id, product.name) for product in products)
     return form
 
 

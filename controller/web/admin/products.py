@@ -18,9 +18,9 @@ from controller.operations.records import must
 from controller.store.models import Product, ServerGroup, Service
 from controller.web import limit_fields
 from controller.web.access import Access, page
-from controller.web.forms import ChoiceField, FleetForm, optional
+from controller.web.forms import ChoiceField, FleetForm, choices, optional
 from controller.web.present import CAPABILITY_WORDS
-from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
+from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, path_id
 from controller.web.session import flash
 from controller.web.templating import render
 
@@ -31,7 +31,7 @@ class ProductFields(FleetForm):
     group = ChoiceField("Server group")
     roles = SelectMultipleField(
         "What it includes",
-        choices=[(role.value, CAPABILITY_WORDS[role.value]) for role in Capability],
+        choices=choices((role.value, CAPABILITY_WORDS[role.value]) for role in Capability),
         default=[role.value for role in Capability],
         option_widget=widgets.CheckboxInput(),
         widget=widgets.ListWidget(prefix_label=False),
@@ -46,7 +46,7 @@ ProductForm = limit_fields.with_limits(ProductFields)
 def _form(request: Request, session: Session) -> FleetForm:
     form = ProductForm.of(request)
     groups = session.scalars(select(ServerGroup).order_by(ServerGroup.name)).all()
-    form["group"].choices = [(str(group.id), group.name) for group in groups]
+    form["group"].choices = choices((group.id, group.name) for group in groups)
     return form
 
 
@@ -64,14 +64,11 @@ def _page(request: Request, form: FleetForm, status: int = 200) -> Response:
 def product_list(request: Request) -> Response:
     with database_of(request).read() as session:
         products = session.scalars(select(Product).options(selectinload(Product.group)).order_by(Product.name)).all()
-        counts = dict(
-            session.execute(
-                select(Service.product_id, func.count())
-                .where(Service.status != ServiceStatus.TERMINATED)
-                .group_by(Service.product_id)
-            )
-            .tuples()
-            .all()
+        counts = count_by(
+            session,
+            select(Service.product_id, func.count())
+            .where(Service.status != ServiceStatus.TERMINATED)
+            .group_by(Service.product_id),
         )
         return render(request, "admin/products/list.html", products=products, counts=counts)
 

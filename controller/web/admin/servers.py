@@ -20,7 +20,7 @@ from controller.operations.records import must
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import server_loads, server_page, task_page
 from controller.web.access import Access, page
-from controller.web.forms import ChoiceField, FleetForm, NumberField, optional
+from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
 from controller.web.session import flash
@@ -35,14 +35,14 @@ class ServerForm(FleetForm):
     port = NumberField("SSH port", [NumberRange(1, 65535, "Enter a port from 1 to 65535.")], default=22)
     capabilities = SelectMultipleField(
         "Hosts",
-        choices=CAPABILITIES,
+        choices=choices(CAPABILITIES),
         option_widget=widgets.CheckboxInput(),
         widget=widgets.ListWidget(prefix_label=False),
     )
     group = ChoiceField("Server group", [optional()])
     capacity = NumberField("Most services", [optional(), NumberRange(0, 1_000_000)], default=0)
     ssh_user = StringField("SSH user", [InputRequired("Enter the user to sign in as.")], default="root")
-    door = ChoiceField("Sign in with", choices=[("key", "A private key"), ("password", "A password")])
+    door = ChoiceField("Sign in with", choices=choices([("key", "A private key"), ("password", "A password")]))
     ssh_private_key = TextAreaField("Private key", [optional()])
     ssh_password = PasswordField("Password", [optional()])
     fingerprint = HiddenField()
@@ -67,7 +67,7 @@ class ServerForm(FleetForm):
 def _form(request: Request, session: Session) -> ServerForm:
     form = ServerForm.of(request)
     groups = session.scalars(select(ServerGroup).order_by(ServerGroup.name)).all()
-    form.group.choices = [("", "None yet"), *((str(group.id), group.name) for group in groups)]
+    form.group.choices = choices([("", "None yet"), *((group.id, group.name) for group in groups)])
     return form
 
 

@@ -14,7 +14,7 @@ from controller.operations import people
 from controller.operations.errors import OperationError
 from controller.store.models import User
 from controller.web.access import Access, page
-from controller.web.forms import ChoiceField, FleetForm
+from controller.web.forms import ChoiceField, FleetForm, choices
 from controller.web.request_tools import actor_of, database_of, fleet_of
 from controller.web.session import flash
 from controller.web.templating import render
@@ -29,7 +29,7 @@ ROLE_CHOICES = [
 class StaffForm(FleetForm):
     name = StringField("Name", [InputRequired("Enter a name."), Length(max=200)])
     email = EmailField("E-mail address", [InputRequired("Enter an e-mail address."), Length(max=254)])
-    role = ChoiceField("Role", choices=ROLE_CHOICES)
+    role = ChoiceField("Role", choices=choices(ROLE_CHOICES))
     password = PasswordField(
         "First password", [InputRequired("Enter a first password."), Length(people.PASSWORD_MIN, people.PASSWORD_MAX)]
     )

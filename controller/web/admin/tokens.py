@@ -13,7 +13,7 @@ from controller.operations import tokens as operations
 from controller.operations.errors import OperationError
 from controller.store.models import ApiToken
 from controller.web.access import Access, page
-from controller.web.forms import ChoiceField, FleetForm
+from controller.web.forms import ChoiceField, FleetForm, choices
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
 from controller.web.session import flash
 from controller.web.templating import render
@@ -21,7 +21,7 @@ from controller.web.templating import render
 
 class TokenForm(FleetForm):
     name = StringField("Name", [InputRequired("Give the token a name."), Length(max=100)])
-    scope = ChoiceField("May", choices=[("admin", "Do everything"), ("read", "Only read")])
+    scope = ChoiceField("May", choices=choices([("admin", "Do everything"), ("read", "Only read")]))
 
 
 def _page(request: Request, form: FleetForm, status: int = 200, plain: str = "") -> Response:
