@@ -27,8 +27,12 @@ def create(
     group: int | str,
     limits: Mapping[str, Any] | None = None,
     description: str = "",
+    self_service: bool = False,
 ) -> Product:
-    """A new product. Raises Invalid with every bad field, Conflict when the name exists."""
+    """A new product; with ``self_service`` customers may order it themselves.
+
+    Raises Invalid with every bad field, Conflict when the name exists.
+    """
     fields = Fields()
     name = fields.name("name", name)
     description = fields.text("description", description, maximum=1000, required=False)
@@ -53,6 +57,7 @@ def create(
             roles=[role.value for role in Capability if role in roles],
             group_id=pool.id,
             limits=values,
+            self_service=self_service,
         )
         session.add(product)
         try:

@@ -197,6 +197,7 @@ class Demo:
                 roles=["web", "mail", "dns"],
                 group=GROUP,
                 description="Website, mailboxes and DNS, each on a server of its own",
+                self_service=True,
             )
         if STAFF not in have_logins:
             people.create_user(
@@ -244,7 +245,7 @@ Hestia Fleet is running.
   {len(SERVERS)} sandbox servers: {", ".join(name for name, *_ in SERVERS)}
   Data in {self.home}
 
-Sign in as staff, choose Services, New service, and watch it being built.
+Sign in as customer, order hosting, and watch it being built; or as staff, and see it all.
 Ctrl-C stops everything; the data stays for the next start.
 """
 

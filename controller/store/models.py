@@ -157,6 +157,8 @@ class Product(Base):
     group_id: Mapped[int] = mapped_column(ForeignKey("server_groups.id"), index=True)
     limits: Mapped[dict[str, Any]] = mapped_column(default=dict)
     active: Mapped[bool] = mapped_column(default=True)
+    self_service: Mapped[bool] = mapped_column(default=False)
+    """Whether signed-in customers may order it themselves."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
 
     group: Mapped[ServerGroup] = relationship()

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from controller.web.customer import profile, services
+from controller.web.customer import order, profile, services
 
-routes: list[BaseRoute] = [*services.routes, *profile.routes]
+routes: list[BaseRoute] = [*services.routes, *order.routes, *profile.routes]

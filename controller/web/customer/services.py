@@ -16,6 +16,7 @@ from controller.store.queries import current_pipeline, progress
 from controller.web.access import Access, page
 from controller.web.admin.services import last_activity
 from controller.web.customer.facts import panel_facts
+from controller.web.customer.order import products_for_customers
 from controller.web.live import after_of, live_of, stream_response
 from controller.web.request_tools import database_of, path_id
 from controller.web.session import person_of
@@ -43,7 +44,8 @@ def service_list(request: Request) -> Response:
             .limit(500)
         ).all()
         steps = {service.id: progress(session, service.id) for service in services if service.status in WORKING}
-        return render(request, "customer/services.html", services=services, steps=steps)
+        can_order = bool(products_for_customers(session))
+        return render(request, "customer/services.html", services=services, steps=steps, can_order=can_order)
 
 
 def service_page(request: Request) -> Response:

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.Integer(), nullable=False),
         sa.Column("limits", sa.JSON(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("self_service", sa.Boolean(), nullable=False),
         sa.Column("created_at", controller.store.base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["group_id"], ["server_groups.id"], name=op.f("fk_products_group_id_server_groups")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
