@@ -71,7 +71,7 @@ def _program(root: Path) -> str:
 def command(root: Path) -> list[str]:
     """named, that puts itself into the background once it serves."""
     config = str(root / "etc/bind/named.conf")
-    return [_program(root), "-n", "1", "-U", "1", "-L", str(root / "run/named.log"), "-c", config]
+    return [_program(root), "-n", "1", "-L", str(root / "run/named.log"), "-c", config]
 
 
 def launch(root: Path) -> None:

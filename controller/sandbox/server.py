@@ -169,6 +169,7 @@ class SandboxServer:
         """Run a ``v-*`` command here, as if it came by ssh."""
         return subprocess.run(
             [str(self.hestia / "bin" / args[0]), *args[1:]],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=timeout,

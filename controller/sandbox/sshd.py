@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def make_key(path: Path, comment: str) -> None:
 def _login_is_locked() -> bool:
     """Whether this user's password is locked, which sshd refuses without PAM even for keys."""
     try:
+        me = pwd.getpwuid(os.getuid()).pw_name
         for line in Path("/etc/shadow").read_text().splitlines():
-            if line.startswith("root:"):
+            if line.startswith(f"{me}:"):
                 return line.split(":")[1].startswith("!")
     except OSError:
         pass
@@ -50,8 +52,8 @@ def _login_is_locked() -> bool:
 
 def write_config(folder: Path, address: str, port: int, hestia: Path) -> None:
     """The server's sshd_config. HOME is its own, so that nobody's shell start-up files run there."""
-    # As root sshd looks at /etc/shadow and refuses a locked account; PAM does not mind.
-    pam = "yes" if os.getuid() == 0 and _login_is_locked() else "no"
+    # Where sshd can read /etc/shadow it refuses a locked account; with PAM it does not mind.
+    pam = "yes" if _login_is_locked() else "no"
     (folder / "sshd_config").write_text(
         f"""ListenAddress {address}
 Port {port}

@@ -63,7 +63,7 @@ def reload(panel: Panel) -> bool:
     log = f"{panel.prefix}/run/named.log"
     copy = f"{panel.prefix}/usr/sbin/named"
     program = copy if os.path.exists(copy) else tool("named")
-    return run(program, "-n", "1", "-U", "1", "-L", log, "-c", panel.etc("bind/named.conf")) == 0
+    return run(program, "-n", "1", "-L", log, "-c", panel.etc("bind/named.conf")) == 0
 
 
 # -- the zone lines in named.conf --------------------------------------------------------------------------

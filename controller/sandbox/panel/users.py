@@ -251,7 +251,11 @@ def change_user_package(panel: Panel) -> None:
 def change_user_password(panel: Panel) -> None:
     panel.hidden = 2
     user = _existing(panel, 1, "USER [PASSWORD]")
-    password = checks.password_from(panel.arg(2))
+    import sys
+
+    # Without the argument the password comes in on stdin.
+    given = panel.arg(2) or sys.stdin.readline().rstrip("\n")
+    password = checks.password_from(given)
     if not password:
         panel.say("Error: Password not accepted due to PAM restrictions")
         raise Stop(E_INVALID)

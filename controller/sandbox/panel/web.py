@@ -172,6 +172,7 @@ def skeleton(panel: Panel, folder: str, domain: str) -> None:
         f"\t<body>\n\t\t<h1>{domain}</h1>\n\t</body>\n</html>\n",
         0o644,
     )
+    panel.disk.write(f"{folder}/public_html/robots.txt", "User-agent: *\nCrawl-delay: 10\n", 0o644)
     for code in (403, 404, 500):
         panel.disk.write(f"{folder}/document_errors/{code}.html", f"<h1>{code}</h1>\n", 0o644)
 

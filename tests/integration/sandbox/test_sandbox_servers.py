@@ -27,11 +27,18 @@ def fleet(tmp_path: Path) -> Iterator[SandboxFleet]:
 def ssh(server: SandboxServer, command: str) -> subprocess.Popen[str]:
     hosts = server.folder / "known_hosts"
     hosts.write_text(f"[{server.address}]:{server.port} {server.host_key}\n")
+    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={hosts}"]
     return subprocess.Popen(
-        ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-         "-o", f"UserKnownHostsFile={hosts}", "-i", str(server.folder / "login_key"), "-p", str(server.port), f"{server.user}@{server.address}", command],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        [
+            *("ssh", "-F", "none", "-i", str(server.folder / "login_key"), "-p", str(server.port)),
+            *(part for option in options for part in ("-o", option)),
+            *(f"{server.user}@{server.address}", command),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
 
 
 def run(server: SandboxServer, command: str) -> tuple[int, str, str]:
