@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, selectinload
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
-from wtforms import SelectMultipleField, StringField, widgets
+from wtforms import BooleanField, SelectMultipleField, StringField, widgets
 from wtforms.validators import InputRequired, Length
 
 from controller.domain.limits import resolve
@@ -36,6 +36,7 @@ class ProductFields(FleetForm):
         option_widget=widgets.CheckboxInput(),
         widget=widgets.ListWidget(prefix_label=False),
     )
+    self_service = BooleanField("Customers may order it themselves")
 
     field_map = limit_fields.field_map("limits")
 
@@ -93,6 +94,7 @@ def create(request: Request) -> Response:
             roles=form["roles"].data or [],
             group=form["group"].data,
             limits=limit_fields.read(form),
+            self_service=form["self_service"].data,
         )
     except OperationError as problem:
         form.refuse(problem)

@@ -7,7 +7,7 @@ import re
 from sqlalchemy import select
 
 from controller.domain.words import ServiceStatus, TaskStatus
-from controller.store.models import Activity, Service, Task
+from controller.store.models import Activity, Product, Server, Service, Task
 from tests.integration.web.world import World, finish
 
 
@@ -92,3 +92,48 @@ def test_suspended_and_ended(world: World) -> None:
     with world.fleet.database.write() as session:
         session.get_one(Service, world.anna_service).status = ServiceStatus.TERMINATED
     assert "This service has ended" in browser.get(address).text
+
+
+def test_a_customer_orders(world: World) -> None:
+    browser = world.browser("ben")
+    assert "Business" in browser.get("/panel/order").text
+    answer = browser.submit("/panel/order", {"product": str(world.product_id), "domain": " Fresh.Example "})
+    assert answer.status_code == 303
+    assert "We are setting up fresh.example" in browser.get(answer.headers["location"]).text
+    with world.fleet.database.read() as session:
+        made = session.scalars(select(Service).where(Service.domain == "fresh.example")).one()
+        assert made.customer.email == "ben@example.net"
+    for data, word in (
+        ({"product": str(world.product_id), "domain": "anna.example"}, "already has a live service"),
+        ({"product": str(world.product_id), "domain": "no domain"}, "field-error"),
+        ({"product": str(world.product_id), "domain": ""}, "Enter your domain."),
+        ({"product": "999", "domain": "other.example"}, "Choose a product."),
+        ({"domain": "other.example"}, "Choose a product."),
+    ):
+        refused = browser.submit("/panel/order", data)
+        assert refused.status_code == 422, data
+        assert word in refused.text, data
+        assert data["domain"] in refused.text
+
+
+def test_full_servers_are_no_business_of_customers(world: World) -> None:
+    with world.fleet.database.write() as session:
+        for server in session.scalars(select(Server)):
+            server.capacity = 1 if server.can_web else server.capacity
+    browser = world.browser("ben")
+    data = {"product": str(world.product_id), "domain": "more.example"}
+    answers = [browser.submit("/panel/order", data | {"domain": f"more{n}.example"}) for n in range(2)]
+    assert answers[-1].status_code == 422
+    assert "not available at the moment" in answers[-1].text
+    assert "no active server" not in answers[-1].text
+
+
+def test_only_open_products_are_on_sale(world: World) -> None:
+    with world.fleet.database.write() as session:
+        session.get_one(Product, world.product_id).self_service = False
+    browser = world.browser("ben")
+    assert "Order hosting" not in browser.get("/panel").text
+    answer = browser.submit("/panel/order", {"product": str(world.product_id), "domain": "fresh.example"})
+    assert answer.status_code in (200, 422)
+    with world.fleet.database.read() as session:
+        assert session.query(Service).count() == 2

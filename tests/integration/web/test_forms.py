@@ -115,12 +115,18 @@ def test_create_a_group_and_a_product(world: World) -> None:
     assert "Line 1 is not" in browser.submit("/admin/groups/new", {"name": "X1", "variables": "nonsense"}).text
     assert "Bad: " in browser.submit("/admin/groups/new", {"name": "X1", "variables": "Bad = x"}).text
 
-    product = {"name": "Small", "group": str(group_id), "roles": ["web", "dns"], "limit_web_databases": "2"}
+    product = {
+        "name": "Small",
+        "group": str(group_id),
+        "roles": ["web", "dns"],
+        "limit_web_databases": "2",
+        "self_service": "y",
+    }
     answer = browser.submit("/admin/products/new", product)
     made_id = int(answer.headers["location"].split("/")[3])
     with world.fleet.database.read() as session:
         made = session.get_one(Product, made_id)
-        assert (made.roles, made.limits) == (["web", "dns"], {"web_databases": 2})
+        assert (made.roles, made.limits, made.self_service) == (["web", "dns"], {"web_databases": 2}, True)
     answer = browser.submit("/admin/products/new", {**product, "name": "Other", "roles": ["dns"]})
     assert answer.status_code == 422
     assert "Web or mail is needed." in answer.text

@@ -100,7 +100,13 @@ def fill(configured: Settings) -> Fleet:
     group = groups.create(fleet, "test", name="Warsaw", variables={"ns1": "ns1.fleet.test", "ns2": "ns2.fleet.test"})
     add_servers(fleet, group.id)
     product = products.create(
-        fleet, "test", name="Business", mode="split", roles=["web", "mail", "dns"], group=group.id
+        fleet,
+        "test",
+        name="Business",
+        mode="split",
+        roles=["web", "mail", "dns"],
+        group=group.id,
+        self_service=True,
     )
     for name in ("anna", "ben"):
         service = orders.order(
