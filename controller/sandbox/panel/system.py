@@ -7,6 +7,10 @@ from .core import E_ARGS, E_INVALID, E_NOTEXIST, E_RESTART, Panel, Stop
 from .records import Conf, format_conf, words
 from .show import fields, json_names, json_objects, plain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def services(panel: Panel) -> list[tuple[str, str]]:
     """(name, what it is) of the services on this server."""
@@ -41,13 +45,19 @@ def restart_service(panel: Panel) -> None:
     panel.log(0)
 
 
+def _nothing(panel: Panel) -> NoReturn:
+    """End here with 0: nothing is restarted, so no fault of a restart shows."""
+    panel.target = 0.02
+    raise Stop(0)
+
+
 def _restart(panel: Panel, *keys: str) -> None:
     """Restart the services named by these settings, unless told ``no``; ``scheduled`` queues it."""
     how = panel.arg(1)
     checks.restart_format(panel, how)
     names = [panel.system[key] for key in keys if panel.system.get(key)]
     if not names or how == "no":
-        return
+        _nothing(panel)
     queue = panel.data("queue/restart.pipe")
     queued = {how: f"{panel.hestia}/bin/{panel.name} {how}" for how in ("now", "ssl")}
     if how in ("scheduled", "updatessl"):
@@ -88,7 +98,7 @@ def restart_dns(panel: Panel) -> None:
     from . import nameserver
 
     if not panel.system.get("DNS_SYSTEM") or panel.arg(1) == "no":
-        return
+        _nothing(panel)
     if panel.arg(1) != "scheduled" and not nameserver.config_is_good(panel):
         panel.fail(E_RESTART, "bind9 restart failed'")
     _restart(panel, "DNS_SYSTEM")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import checks, system_users
-from .core import E_EXISTS, E_INVALID, E_LIMIT, Panel, Stop
+from .core import E_EXISTS, E_INVALID, E_LIMIT, E_RESTART, Panel, Stop
 from .packages import KEYS, read
 from .records import Conf, Record, format_conf, words
 from .secrets import word
@@ -136,10 +136,12 @@ def delete_user(panel: Panel) -> None:
         if not panel.system.get(f"{kind.upper()}_SYSTEM"):
             continue
         for record in table.all():
-            panel.call(f"v-delete-{kind}-domain", user, record["DOMAIN"], restart, quiet=True)
-        if table.all():
-            # What could not be deleted stops the rest: system account and home stay.
-            panel.fail(20, f"{kind} domain deletion failed")
+            # Whether one could be deleted, nobody looks at ...
+            panel.call(f"v-delete-{kind}-domain", user, record["DOMAIN"], "no", quiet=True)
+        for service in {"web": ("web", "proxy"), "dns": ("dns",)}.get(kind, ()):
+            # ... but a failing restart stops the rest: system account, home and data stay.
+            if panel.call(f"v-restart-{service}", restart, quiet=True):
+                panel.fail(E_RESTART, f"{kind} domain deletion failed")
         panel.point(kind)
     panel.point("domains", 0.5)
     if os.path.exists(panel.user_data(user, "user.conf")):

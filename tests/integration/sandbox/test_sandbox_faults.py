@@ -162,11 +162,26 @@ def test_user_dies_half_deleted(server: SandboxServer) -> None:
     ok(server, "v-add-user", "acme", "x", "a@acme.test")
 
 
-def test_user_deletion_stops_at_a_domain_that_cannot_go(server: SandboxServer) -> None:
+def test_user_deletion_stops_when_a_restart_fails(server: SandboxServer) -> None:
     ok(server, "v-add-web-domain", "acme", "acme.test")
-    server.faults.fail("v-delete-web-domain", 20, at="start")
-    assert server.panel("v-delete-user", "acme").returncode == 20
-    assert "acme" in server.state()["passwd"]
+    server.faults.fail("v-restart-proxy", 20)
+    done = server.panel("v-delete-user", "acme")
+    assert (done.returncode, done.stdout) == (20, "Error: web domain deletion failed\n")
+    state = server.state()
+    assert "acme" in state["passwd"] and "acme" in state["homes"] and user(server)["web"] == {}
+    ok(server, "v-delete-user", "acme")
+    ok(server, "v-add-user", "acme", "x", "a@acme.test")
+
+
+def test_user_deletion_does_not_look_at_its_domains(server: SandboxServer) -> None:
+    ok(server, "v-add-dns-domain", "acme", "acme.test", "192.0.2.11")
+    server.faults.fail("v-delete-dns-domain", 3)
+    ok(server, "v-delete-user", "acme")
+    assert server.state()["zones"] == {"acme.test": 1}  # without a zone file now
+    conf = server.root / "etc/bind/named.conf"
+    conf.write_text("".join(line for line in conf.read_text().splitlines(True) if "acme" not in line))
+    ok(server, "v-restart-dns")
+    ok(server, "v-add-user", "acme", "x", "a@acme.test")
 
 
 def test_user_deletion_dies_in_a_domain(server: SandboxServer) -> None:
