@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -71,6 +73,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> tuple[int, str]:
+    """Exit code and error message of a command."""
+    try:
+        answer = app(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except Exception as problem:
+        if os.environ.get("HESTIA_FLEET_LOG_LEVEL", "").upper() == "DEBUG":
+            traceback.print_exc()
+        return explain(problem)
+    except KeyboardInterrupt:
+        return 130, ""
+    return (answer if isinstance(answer, int) else 0), ""
+
+
+def explain(problem: Exception) -> tuple[int, str]:
+    """Exit code and words for what went wrong."""
+    # Imported when something is wrong only: the command starts faster without them.
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,26 +95,24 @@ def _run(arguments: Sequence[str] | None) -> tuple[int, str]:
     from controller.store.vault import VaultError
     from controller.web.assets import AssetsMissing
 
-    try:
-        answer = app(arguments, prog_name=PROGRAM, standalone_mode=False)
-    except Failed as problem:
-        return problem.code, str(problem)
-    except Invalid as problem:
-        return 2, problem.message
-    except OperationError as problem:
-        return 1, problem.message
-    except typer.TyperException as problem:
-        return problem.exit_code, problem.format_message()
-    except typer.Abort:
-        return 1, "stopped"
-    except ValidationError as problem:
-        # Settings come from the environment.
-        first = problem.errors(include_input=False, include_url=False)[0]
-        return 2, f"HESTIA_FLEET_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}"
-    except (VaultError, AssetsMissing, OSError) as problem:
-        return 1, str(problem)
-    except SQLAlchemyError as problem:
-        return 1, f"the database: {getattr(problem, 'orig', None) or problem}"
-    except KeyboardInterrupt:
-        return 130, ""
-    return (answer if isinstance(answer, int) else 0), ""
+    match problem:
+        case Failed():
+            return problem.code, str(problem)
+        case Invalid():
+            return 2, problem.message
+        case OperationError():
+            return 1, problem.message
+        case typer.TyperException():
+            return problem.exit_code, problem.format_message()
+        case typer.Abort():
+            return 1, "stopped"
+        case ValidationError():
+            # Settings come from the environment.
+            first = problem.errors(include_input=False, include_url=False)[0]
+            return 2, f"HESTIA_FLEET_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}"
+        case SQLAlchemyError():
+            return 1, f"the database: {getattr(problem, 'orig', None) or problem}"
+        case VaultError() | AssetsMissing() | OSError():
+            return 1, str(problem)
+    words = f"unexpected {type(problem).__name__}: {problem}"
+    return 1, f"{words} (HESTIA_FLEET_LOG_LEVEL=DEBUG shows where)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 from typing import Annotated, Any
@@ -101,6 +102,9 @@ def serve(
         listener = _listen(host, port)
         out(f"Serving on http://{_shown(host)}:{listener.getsockname()[1]}")
         sys.stdout.flush()
+        # uvicorn raises the signal that stopped it once more when it is done: being told to stop is no failure.
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, lambda *_: setattr(server, "should_exit", True))
         server.run(sockets=[listener])
         if not server.started:
             raise Failed("the web server could not start; see the log above")
