@@ -16,9 +16,11 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import AppStatus
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -147,6 +149,9 @@ class Live:
                 log.exception("live pages: reading failed, trying again")
                 await asyncio.sleep(2)
             await asyncio.sleep(POLL_SECONDS)
+            if AppStatus.should_exit:
+                # The server has been told to stop: streams end properly before they would be cut off.
+                self.close()
 
     def _start_following(self) -> None:
         with self.database.read() as session:
@@ -287,7 +292,11 @@ def stream_response(events: AsyncGenerator[ServerSentEvent, None]) -> EventSourc
                 yield event
 
     return EventSourceResponse(
-        opened(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, send_timeout=30
+        opened(),
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        send_timeout=30,
+        shutdown_event=anyio.Event(),
+        shutdown_grace_period=2,
     )
 
 

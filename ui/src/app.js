@@ -37,5 +37,5 @@ setupDialogs(htmx);
 setupConfirm();
 setupForms();
 setupTimes();
-setupLog();
+setupLog(htmx);
 setupLive(htmx);

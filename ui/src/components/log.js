@@ -17,7 +17,7 @@ function line({ seq, attempt, text, tone, at }) {
   return item;
 }
 
-export function setupLog() {
+export function setupLog(htmx) {
   each("[data-log]", (element) => {
     const list = element.querySelector("[data-slot=lines]");
     const state = element.querySelector("[data-slot=state]");
@@ -43,6 +43,14 @@ export function setupLog() {
           if (state) state.textContent = data.words;
           element.classList.remove("log-running");
           stream.end();
+          // What stands above the log (result, times, buttons) is known now.
+          const page = element.closest("[data-log-page]");
+          htmx.ajax("GET", page.dataset.logPage, {
+            source: page,
+            target: page,
+            select: `#${page.id}`,
+            swap: "outerMorph",
+          });
         },
       },
       {
