@@ -51,10 +51,12 @@ class Target:
 
     @property
     def _ssh(self) -> list[str]:
+        options = ["BatchMode=yes", "ServerAliveInterval=10", f"ControlPath={self.control}"]
         return [
-            "ssh", "-o", "BatchMode=yes", "-o", f"ControlPath={self.control}", "-p", str(self.port), *self.options,
-            f"{self.user}@{self.address}",
-        ]  # fmt: skip
+            *("ssh", "-p", str(self.port)),
+            *(part for option in options for part in ("-o", option)),
+            *(*self.options, f"{self.user}@{self.address}"),
+        ]
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a shell command there, all over one connection."""

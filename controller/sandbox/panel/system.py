@@ -60,8 +60,11 @@ def _restart(panel: Panel, *keys: str) -> None:
         _nothing(panel)
     queue = panel.data("queue/restart.pipe")
     queued = {how: f"{panel.hestia}/bin/{panel.name} {how}" for how in ("now", "ssl")}
-    if how in ("scheduled", "updatessl"):
-        line = queued["now" if how == "scheduled" else "ssl"]
+    # Only DNS and mail queue whenever told to; elsewhere "scheduled" means now unless SCHEDULED_RESTART is on.
+    always = panel.name in ("v-restart-dns", "v-restart-mail")
+    by_default = panel.system.get("SCHEDULED_RESTART") == "yes"
+    if how == "updatessl" or (how == "scheduled" and always) or (how in ("", "scheduled") and by_default):
+        line = queued["ssl" if how == "updatessl" else "now"]
         kept = [each for each in panel.disk.lines(queue) if each != line]
         panel.disk.write(queue, "".join(each + "\n" for each in [*kept, line]))
         return
