@@ -324,8 +324,8 @@ def events_since(session: Session, task_id: int, after_seq: int, limit: int = 50
 
 def home_figures(session: Session) -> dict[str, Any]:
     """Counts for the staff's first page."""
-    services = dict(session.execute(select(Service.status, func.count()).group_by(Service.status)).tuples().all())
-    tasks = dict(session.execute(select(Task.status, func.count()).group_by(Task.status)).tuples().all())
+    services = dict(session.execute(select(Service.status, func.count()).group_by(Service.status)).all())
+    tasks = dict(session.execute(select(Task.status, func.count()).group_by(Task.status)).all())
     return {
         "services": {status.value: services.get(status, 0) for status in ServiceStatus},
         "tasks": {status.value: tasks.get(status, 0) for status in TaskStatus},

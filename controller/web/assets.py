@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import controller
+from controller.content import content
 
 
 class AssetsMissing(RuntimeError):
@@ -15,12 +15,11 @@ class AssetsMissing(RuntimeError):
 
 
 def ui_folder() -> Path:
-    """Folder of the user interface: inside the installed package, else the checkout's ``ui``."""
-    package = Path(controller.__file__).resolve().parent
-    for folder in (package / "ui", package.parent / "ui"):
-        if (folder / "templates").is_dir():
-            return folder
-    raise AssetsMissing("the ui folder is missing from this installation")
+    """Folder of the user interface: in the installed package or the checkout."""
+    folder = content("ui")
+    if not (folder / "templates").is_dir():
+        raise AssetsMissing("the ui folder is missing from this installation")
+    return folder
 
 
 class Assets:

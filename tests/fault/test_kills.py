@@ -46,7 +46,9 @@ def assert_whole(demo: Demo, done: Service) -> None:
 def assert_log_without_gap(demo: Demo, service_id: int) -> None:
     with demo.fleet.database.read() as session:
         for task in session.scalars(select(Task).where(Task.service_id == service_id)):
-            numbers = list(session.scalars(select(TaskEvent.seq).where(TaskEvent.task_id == task.id).order_by(TaskEvent.seq)))
+            numbers = list(
+                session.scalars(select(TaskEvent.seq).where(TaskEvent.task_id == task.id).order_by(TaskEvent.seq))
+            )
             assert numbers == list(range(1, len(numbers) + 1)), task.action
             if task.status is TaskStatus.SUCCEEDED:
                 assert len(numbers) == task.events_expected, task.action
@@ -87,9 +89,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_leaves_nothing(demo: De
         ("dns", "v-rebuild-dns-domain", "zone-line"),
     ],
 )
-def test_a_panel_command_killed_in_the_middle_is_repaired(
-    demo: Demo, server_of: str, command: str, point: str
-) -> None:
+def test_a_panel_command_killed_in_the_middle_is_repaired(demo: Demo, server_of: str, command: str, point: str) -> None:
     for server in demo.servers:
         if server_of in server.capabilities:
             server.faults.die(command, at=point, times=1)
@@ -101,8 +101,11 @@ def test_a_panel_command_killed_in_the_middle_is_repaired(
         server.faults.pace = 0.5
     with demo.fleet.database.read() as session:
         attempts = session.scalar(select(func.max(Task.attempt)).where(Task.service_id == service.id))
-        said = [str(task.result.get("repaired")) for task in session.scalars(select(Task).where(Task.service_id == service.id))]
-    assert attempts == 2 or any("[]" != words for words in said), "the fault never happened"
+        said = [
+            str(task.result.get("repaired"))
+            for task in session.scalars(select(Task).where(Task.service_id == service.id))
+        ]
+    assert attempts == 2 or any(words != "[]" for words in said), "the fault never happened"
 
 
 def test_a_restart_that_fails_is_no_verdict(demo: Demo) -> None:

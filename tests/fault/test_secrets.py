@@ -10,7 +10,7 @@ from sqlalchemy import inspect, select, text
 from controller.domain.words import ServiceStatus
 from controller.operations import services
 from controller.sandbox.demo import Demo
-from controller.store.models import Account, Server, User
+from controller.store.models import Account, Server
 from tests.support.demo import installation, order, wait_for
 
 

@@ -98,6 +98,6 @@ def leftovers(demo: Demo) -> list[str]:
             continue
         if "[mux]" in command or int(entry.name) == os.getpid():
             continue
-        if "task-" in command and mark in command or f"{mark}/task-" in environment:
+        if ("task-" in command and mark in command) or f"{mark}/task-" in environment:
             found.append(f"{entry.name}: {command}")
     return found
