@@ -111,11 +111,13 @@ class MailDomain(Subject[MailState]):
             *(os.path.join(self._conf_folder, name) for name in _EXIM_FILES),
         ]
         state.missing = [path for path in files if not os.path.exists(path)]
-        webmail = state.record.get("WEBMAIL", "")
-        if webmail == "disabled" or state.suspended:
+        webmail, vhosts = state.record.get("WEBMAIL", ""), self._webmail_files()
+        if webmail == "disabled" or state.suspended or not vhosts:
             return
-        if webmail or self._unsure or self.panel.was_interrupted("v-add-mail-domain", self.user, self.domain):
-            state.webmail_missing = any(not os.path.exists(path) for path in self._webmail_files())
+        # Without a client in the record there are no virtual hosts, unless a command died on its way.
+        died = self._unsure or self.panel.was_interrupted("v-add-mail-domain", self.user, self.domain)
+        there = [os.path.exists(path) for path in vhosts]
+        state.webmail_missing = not all(there) if webmail else died or any(there)
 
     def _webmail_files(self) -> list[str]:
         if not (
