@@ -20,6 +20,7 @@ def create_product(
     mode: Annotated[str, typer.Option(help="Deployment mode.")] = "split",
     limit: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, for instance web_disk_quota=5000.")] = None,
     description: Annotated[str, typer.Option(help="What it is.")] = "",
+    self_service: Annotated[bool, typer.Option("--self-service", help="Customers may order it themselves.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a product."""
@@ -38,6 +39,7 @@ def create_product(
             group=group,
             limits=limits,
             description=description,
+            self_service=self_service,
         )
         if not as_json:
             out(f"Product {product.name} created")
@@ -59,8 +61,19 @@ def list_products(as_json: AsJson = False) -> None:
     out_list(
         as_json,
         products,
-        ("ID", "NAME", "MODE", "ROLES", "GROUP", "ON SALE"),
-        [(p.id, p.name, p.mode.value, ",".join(p.roles), p.group.name, "yes" if p.active else "no") for p in products],
+        ("ID", "NAME", "MODE", "ROLES", "GROUP", "ON SALE", "SELF-SERVICE"),
+        [
+            (
+                product.id,
+                product.name,
+                product.mode.value,
+                ",".join(product.roles),
+                product.group.name,
+                "yes" if product.active else "no",
+                "yes" if product.self_service else "no",
+            )
+            for product in products
+        ],
     )
 
 

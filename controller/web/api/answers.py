@@ -107,6 +107,7 @@ class ProductAnswer(BaseModel):
     group: Ref
     limits: dict[str, Any]
     active: bool
+    self_service: bool = Field(description="whether signed-in customers may order it themselves")
     created_at: dt.datetime
     links: Links
 

@@ -105,6 +105,7 @@ class NewProduct(Body):
     group: Key = Field(description="server group that hosts it")
     limits: Limits = Field(default_factory=dict)
     description: str = ""
+    self_service: bool = Field(False, description="whether signed-in customers may order it themselves")
 
 
 class NewCustomer(Body):

@@ -99,6 +99,7 @@ def _create_product(asked: Asked) -> None:
         group=body.group,
         limits=body.limits,
         description=body.description,
+        self_service=body.self_service,
     )
 
 

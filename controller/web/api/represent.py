@@ -113,6 +113,7 @@ def product_answer(product: Product) -> ProductAnswer:
         group=Ref(id=product.group.id, name=product.group.name),
         limits=product.limits,
         active=product.active,
+        self_service=product.self_service,
         created_at=product.created_at,
         links={"self": f"{PREFIX}/products/{product.id}"},
     )

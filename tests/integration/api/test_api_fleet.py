@@ -36,6 +36,7 @@ def test_products(client: TestClient) -> None:
     product = answer.json()
     assert product["roles"] == ["web", "dns"]
     assert product["limits"] == {"web_databases": 0}
+    assert product["self_service"] is False
     assert product["group"]["name"] == "Group"
     assert client.get("/products/M").json() == product
     assert client.post("/products", json=body).status_code == 409
@@ -55,6 +56,7 @@ def test_products(client: TestClient) -> None:
         ({"group": None}, "group"),
         ({"limits": {"web_disk_quota": -1}}, "limits.web_disk_quota"),
         ({"limits": {"web_colour": 1}}, "limits.web_colour"),
+        ({"self_service": "yes"}, "self_service"),
         ({"price": 5}, "price"),
     ],
 )
