@@ -136,7 +136,7 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int, setti
         if task.cancel_requested:
             _end(session, task, TaskStatus.CANCELLED, "cancelled", "task.cancelled")
         else:
-            _interrupt(task)
+            _interrupt(session, task)
     else:
         _fail(session, task, outcome, settings)
     session.flush()
@@ -153,6 +153,16 @@ def queue_again(session: Session, task: Task) -> None:
     task.error_class = task.error = None
     for later in _later(session, task, TaskStatus.HELD):
         later.status = TaskStatus.WAITING
+
+
+def cancel(session: Session, task: Task, why: str) -> None:
+    """Cancel a task that is not over: one that runs is stopped by its worker as soon as it sees the wish."""
+    if task.status is TaskStatus.RUNNING:
+        task.cancel_requested = True
+        return
+    _end(session, task, TaskStatus.CANCELLED, why, "task.cancelled")
+    session.flush()
+    _settle(session, task)
 
 
 def next_on_server(session: Session, server_id: int) -> Ready:
@@ -188,8 +198,11 @@ def take_back(session: Session, task_id: int, fence: int) -> Ready:
         return []
     _release(session, task)
     task.lease_owner = task.lease_until = None
-    _interrupt(task)
-    _note(session, task, "task.interrupted", f"{task.label}: interrupted, starting again")
+    _interrupt(session, task)
+    if task.status is TaskStatus.QUEUED:
+        _note(session, task, "task.interrupted", f"{task.label}: interrupted, starting again")
+    session.flush()
+    _settle(session, task)
     session.flush()
     return next_on_server(session, task.server_id)
 
@@ -249,19 +262,28 @@ def _fail(session: Session, task: Task, outcome: Outcome, settings: Settings) ->
         task.not_before = task.queued_at = utcnow() + dt.timedelta(seconds=delay)
         _note(session, task, "task.retrying", f"{task.label}: did not work, trying again in {delay:.0f} s")
         return
-    _end(session, task, TaskStatus.FAILED, outcome.error, "task.failed")
-    for later in _later(session, task, TaskStatus.WAITING):
-        later.status = TaskStatus.HELD
+    _give_up(session, task, outcome.error)
     if task.action == "server.status":
         task.server.problem, task.server.checked_at = outcome.error, utcnow()
 
 
-def _interrupt(task: Task) -> None:
-    """Queue again without spending an attempt, as long as that does not go on for ever."""
+def _interrupt(session: Session, task: Task) -> None:
+    """Queue again without spending an attempt; a task that is interrupted again and again spends them."""
     if task.fence - task.attempt < FREE_INTERRUPTIONS:
         task.attempt -= 1
+    task.error_class = ErrorClass.INTERRUPTED.value
+    if task.attempt >= task.max_attempts:
+        _give_up(session, task, "its worker ended in the middle again and again")
+        return
     task.status, task.not_before, task.queued_at = TaskStatus.QUEUED, None, utcnow()
-    task.error_class, task.error = ErrorClass.INTERRUPTED.value, "interrupted; will be looked at again"
+    task.error = "interrupted; will be looked at again"
+
+
+def _give_up(session: Session, task: Task, error: str | None) -> None:
+    """Failed for good: what depends on it is held."""
+    _end(session, task, TaskStatus.FAILED, error, "task.failed")
+    for later in _later(session, task, TaskStatus.WAITING):
+        later.status = TaskStatus.HELD
 
 
 def _end(session: Session, task: Task, status: TaskStatus, error: str | None, kind: str) -> None:
@@ -324,7 +346,7 @@ def _settle(session: Session, task: Task) -> None:
         service.status = ServiceStatus.ERROR
         service.error = customer_words(ErrorClass(task.error_class or ErrorClass.INTERNAL), task.label)
         _say(session, service, "service.error", service.error)
-    elif task.status is TaskStatus.CANCELLED and not moving:
+    elif task.status is TaskStatus.CANCELLED:
         service.status = ServiceStatus.ERROR
         service.error = f"“{task.label}” was cancelled by our staff."
         _say(session, service, "service.error", service.error)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from controller.domain.words import ServiceStatus, TaskStatus
-from controller.engine.lifecycle import queue_again
+from controller.domain.words import OPEN_TASK_STATES, ServiceStatus, TaskStatus
+from controller.engine import lifecycle
 from controller.operations.errors import Refused
 from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must, note
-from controller.store.base import utcnow
 from controller.store.models import Task
 
 
 def retry(fleet: Fleet, actor: str, task_id: int) -> Task:
-    """Run a failed or waiting-for-retry task now, with fresh attempts. Raises NotFound, Refused."""
+    """Run a task that failed, was cancelled or waits for its next attempt now, with fresh attempts. Raises NotFound, Refused."""
     with fleet.database.write() as session:
         task = must(session.get(Task, task_id), "task", task_id)
-        if task.status not in (TaskStatus.FAILED, TaskStatus.QUEUED):
-            raise Refused(f"task {task_id} is {task.status.value}; only a failed or queued one can be retried")
-        queue_again(session, task)
+        if task.status not in (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED):
+            raise Refused(f"task {task_id} is {task.status.value}; only one that failed, waits or was cancelled can")
+        lifecycle.queue_again(session, task)
         if task.service is not None:
             task.service.error = None
             if task.service.status is ServiceStatus.ERROR:
@@ -43,20 +42,8 @@ def cancel(fleet: Fleet, actor: str, task_id: int) -> Task:
     """
     with fleet.database.write() as session:
         task = must(session.get(Task, task_id), "task", task_id)
-        if task.status is TaskStatus.RUNNING:
-            task.cancel_requested = True
-        elif task.status in (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD):
-            task.status, task.finished_at, task.error = TaskStatus.CANCELLED, utcnow(), f"cancelled by {actor}"
-        else:
+        if task.status not in OPEN_TASK_STATES:
             raise Refused(f"task {task_id} is {task.status.value} already")
-        note(
-            session,
-            "task.cancel",
-            f"{task.label}: cancelled",
-            actor=actor,
-            service_id=task.service_id,
-            server_id=task.server_id,
-            task_id=task.id,
-        )
+        lifecycle.cancel(session, task, f"cancelled by {actor}")
         audit(session, actor, "task.cancel", f"{task.action} {task.target}", task_id=task.id)
     return task

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from controller.sandbox.demo import Demo
 from tests.support.demo import installation
@@ -21,6 +21,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# The machines that run this are shared: slow is not wrong.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from controller.sandbox.demo import CUSTOMER, STAFF, Demo
 from controller.store.models import Service
 from tests.support.demo import order, settle, wait_for
 
-LIVE_MS = 120_000
+LIVE_MS = 240_000
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from controller.domain.words import ServiceStatus
+from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import orders
 from controller.sandbox.demo import PRODUCT, Demo
 from controller.store.models import Service, Task
@@ -34,7 +34,7 @@ def installation(home: Path, *, pace: float = 0.0, **settings: str) -> Iterator[
             os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
-def until(holds: Callable[[], object], seconds: float = 90.0, words: str = "it did not happen") -> None:
+def until(holds: Callable[[], object], seconds: float = 180.0, words: str = "it did not happen") -> None:
     """Wait until something holds; fail with the words."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -42,12 +42,13 @@ def until(holds: Callable[[], object], seconds: float = 90.0, words: str = "it d
         time.sleep(0.05)
 
 
-def settle(demo: Demo, seconds: float = 90.0) -> None:
-    """Wait until no task waits or runs."""
+def settle(demo: Demo, seconds: float = 180.0) -> None:
+    """Wait until no task is queued or runs."""
 
     def idle() -> bool:
         with demo.fleet.database.read() as session:
-            return session.scalar(select(Task.id).where(Task.finished_at.is_(None)).limit(1)) is None
+            busy = Task.status.in_((TaskStatus.QUEUED, TaskStatus.RUNNING))
+            return session.scalar(select(Task.id).where(busy).limit(1)) is None
 
     until(idle, seconds, "tasks are still open")
 
@@ -69,7 +70,7 @@ def service(demo: Demo, service_id: int) -> Service:
         return found
 
 
-def wait_for(demo: Demo, service_id: int, status: ServiceStatus, seconds: float = 120.0) -> Service:
+def wait_for(demo: Demo, service_id: int, status: ServiceStatus, seconds: float = 240.0) -> Service:
     """Wait until a service has a status."""
     until(
         lambda: service(demo, service_id).status is status,

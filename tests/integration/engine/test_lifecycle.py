@@ -1,0 +1,366 @@
+"""Life of tasks on a real, migrated SQLite database: claims, fences, leases, retries, holds, locks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from controller.automation.runner import Outcome
+from controller.domain.failures import ErrorClass
+from controller.domain.words import Capability, Desired, Driver, Mode, ServerStatus, ServiceStatus, TaskStatus
+from controller.engine import lifecycle
+from controller.engine.lifecycle import Claim
+from controller.operations import orders, services
+from controller.operations import tasks as task_operations
+from controller.operations.errors import Conflict, Invalid, Refused
+from controller.operations.fleet import Fleet
+from controller.settings import Settings
+from controller.store.base import utcnow
+from controller.store.models import Account, Activity, Product, Resource, Server, ServerGroup, ServerLock, Service, Task
+from controller.store.schema import upgrade
+from controller.store.vault import create_key
+
+OWNER = "worker"
+GOOD = Outcome(ok=True, changed=True, facts={"ip": "192.0.2.1"})
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    settings = Settings(home=tmp_path, retry_delay=0.0, max_attempts=2)
+    create_key(settings.key_file)
+    upgrade(settings.effective_database_url)
+    opened = Fleet.open(settings)
+    with opened.database.write() as session:
+        group = ServerGroup(name="g")
+        session.add(group)
+        session.flush()
+        for name, capability in (("w1", "web"), ("m1", "mail"), ("n1", "dns"), ("n2", "dns")):
+            server = Server(
+                name=name,
+                driver=Driver.HESTIACP,
+                address="127.0.0.1",
+                host_key="ssh-ed25519 AAAA",
+                hostname=f"{name}.test",
+                capacity=3,
+                **{f"can_{capability}": True},
+            )
+            if capability == "dns":
+                group.dns_servers.append(server)
+            else:
+                server.group = group
+            session.add(server)
+        session.add(Product(name="p", mode=Mode.SPLIT, roles=["web", "mail", "dns"], group_id=group.id))
+    yield opened
+    opened.close()
+
+
+def order(fleet: Fleet, domain: str = "customer.com") -> Service:
+    return orders.order(fleet, "test", product="p", domain=domain, customer_email="a@customer.com", customer_name="Ada")
+
+
+def claim(fleet: Fleet, task_id: int) -> Claim | None:
+    with fleet.database.write() as session:
+        return lifecycle.claim(session, task_id, OWNER, fleet.settings)
+
+
+def finish(fleet: Fleet, held: Claim, outcome: Outcome = GOOD) -> list[tuple[int, int]] | None:
+    with fleet.database.write() as session:
+        return lifecycle.finish(session, held, outcome, 0, fleet.settings)
+
+
+def failed(kind: ErrorClass) -> Outcome:
+    return Outcome(ok=False, error_class=kind, error="words")
+
+
+def task_of(fleet: Fleet, action: str, number: int = 0) -> Task:
+    with fleet.database.read() as session:
+        return session.scalars(select(Task).where(Task.action == action).order_by(Task.id)).all()[number]
+
+
+def run_all(fleet: Fleet, outcome: Outcome = GOOD) -> int:
+    """Claim and finish everything that becomes ready; how many tasks ran."""
+    count = 0
+    while True:
+        with fleet.database.read() as session:
+            due = lifecycle.due(session)
+        if not due:
+            return count
+        for task_id, _ in due:
+            if held := claim(fleet, task_id):
+                finish(fleet, held, outcome)
+                count += 1
+
+
+def status(fleet: Fleet, service_id: int) -> ServiceStatus:
+    with fleet.database.read() as session:
+        return session.get_one(Service, service_id).status
+
+
+def test_an_order_is_one_transaction_with_everything_in_it(fleet: Fleet) -> None:
+    service = order(fleet)
+    with fleet.database.read() as session:
+        accounts = {a.username for a in session.scalars(select(Account).where(Account.service_id == service.id))}
+        states = [task.status for task in session.scalars(select(Task))]
+        passwords = list(session.scalars(select(Account.password)))
+    assert accounts == {"customer-com-web", "customer-com-mail", "customer-com-dns"}
+    assert len(states) == 13
+    assert states.count(TaskStatus.QUEUED) == 4
+    assert all(fleet.vault.unseal(sealed) not in sealed for sealed in passwords)
+
+
+def test_roles_on_one_server_share_one_account(fleet: Fleet) -> None:
+    with fleet.database.write() as session:
+        server = session.scalars(select(Server).where(Server.name == "w1")).one()
+        server.can_mail = True
+        session.execute(update(Server).where(Server.name == "m1").values(status=ServerStatus.CLOSED))
+    service = order(fleet)
+    with fleet.database.read() as session:
+        shared = session.scalars(
+            select(Account).where(Account.service_id == service.id, Account.server_id == server.id)
+        ).one()
+        packages = session.scalars(select(Resource.action).where(Resource.account_id == shared.id)).all()
+    assert (shared.username, shared.roles) == ("customer-com-web", [Capability.WEB, Capability.MAIL])
+    assert sorted(packages) == ["mail.domain", "web.account", "web.certificate", "web.domain", "web.package"]
+
+
+@pytest.mark.parametrize("domain", ["", "not a domain", "co.uk"])
+def test_a_refused_order_writes_nothing(fleet: Fleet, domain: str) -> None:
+    with pytest.raises(Invalid):
+        order(fleet, domain)
+    with fleet.database.read() as session:
+        for table in (Service, Account, Resource, Task, Activity):
+            assert session.scalar(select(table).limit(1)) is None
+
+
+def test_a_domain_with_a_live_service_is_refused_in_any_spelling(fleet: Fleet) -> None:
+    order(fleet, "münchen.de")
+    with pytest.raises(Conflict):
+        order(fleet, "XN--MNCHEN-3YA.de")
+
+
+def test_a_full_group_refuses_and_names_the_role(fleet: Fleet) -> None:
+    for number in range(3):
+        order(fleet, f"c{number}.com")
+    with pytest.raises(Invalid, match="web"):
+        order(fleet, "one-too-many.com")
+
+
+def test_two_workers_never_hold_the_same_task(fleet: Fleet) -> None:
+    order(fleet)
+    task = task_of(fleet, "web.package")
+    assert claim(fleet, task.id) is not None
+    assert claim(fleet, task.id) is None
+
+
+def test_one_changing_task_per_server(fleet: Fleet) -> None:
+    order(fleet, "one.com")
+    order(fleet, "two.com")
+    first, second = task_of(fleet, "web.package", 0), task_of(fleet, "web.package", 1)
+    held = claim(fleet, first.id)
+    assert held is not None
+    assert claim(fleet, second.id) is None
+    assert claim(fleet, task_of(fleet, "mail.package").id) is not None, "another server does not wait"
+    rings = finish(fleet, held)
+    assert rings, "somebody who waits for the server is rung for"
+    assert claim(fleet, second.id) is not None
+
+
+def test_a_task_that_only_looks_needs_no_lock(fleet: Fleet) -> None:
+    service = order(fleet)
+    run_all(fleet)
+    services.verify(fleet, "test", service.id)
+    with fleet.database.read() as session:
+        checks = session.scalars(select(Task.id).where(Task.check_mode)).all()
+    assert len(checks) == 13
+    assert all(claim(fleet, task_id) for task_id in checks)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+
+
+def test_a_service_becomes_live_when_its_last_task_is_done(fleet: Fleet) -> None:
+    service = order(fleet)
+    assert run_all(fleet) == 13
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+    with fleet.database.read() as session:
+        assert session.scalar(select(ServerLock)) is None
+        for resource in session.scalars(select(Resource)):
+            assert resource.applied_generation == resource.generation
+
+
+def test_a_late_worker_cannot_write_over_a_newer_attempt(fleet: Fleet) -> None:
+    order(fleet)
+    task = task_of(fleet, "web.package")
+    late = claim(fleet, task.id)
+    assert late is not None
+    with fleet.database.write() as session:
+        session.execute(update(Task).where(Task.id == task.id).values(lease_until=utcnow() - dt.timedelta(seconds=1)))
+        lifecycle.take_back(session, task.id, late.fence)
+    newer = claim(fleet, task.id)
+    assert newer is not None
+    assert newer.fence > late.fence
+    assert finish(fleet, late, failed(ErrorClass.INTERNAL)) is None
+    assert task_of(fleet, "web.package").status is TaskStatus.RUNNING
+    assert finish(fleet, newer) is not None
+
+
+def test_a_lost_lease_is_noticed_by_its_holder(fleet: Fleet) -> None:
+    order(fleet)
+    held = claim(fleet, task_of(fleet, "web.package").id)
+    assert held is not None
+    with fleet.database.write() as session:
+        assert lifecycle.renew(session, OWNER, [held], fleet.settings) == (set(), set())
+        session.execute(update(Task).where(Task.id == held.task_id).values(fence=99))
+    with fleet.database.write() as session:
+        assert lifecycle.renew(session, OWNER, [held], fleet.settings) == ({held.task_id}, set())
+
+
+def test_an_interruption_costs_no_attempt_but_a_poison_does_in_the_end(fleet: Fleet) -> None:
+    order(fleet)
+    task = task_of(fleet, "web.package")
+    for _ in range(20):
+        held = claim(fleet, task.id)
+        if held is None:
+            break
+        with fleet.database.write() as session:
+            past = utcnow() - dt.timedelta(seconds=1)
+            session.execute(update(Task).where(Task.id == task.id).values(lease_until=past))
+            lifecycle.take_back(session, task.id, held.fence)
+    assert task_of(fleet, "web.package").status is TaskStatus.FAILED, "it does not go on for ever"
+    assert task_of(fleet, "web.package").fence > lifecycle.FREE_INTERRUPTIONS
+
+
+def test_a_failure_is_tried_again_and_then_given_up(fleet: Fleet) -> None:
+    service = order(fleet)
+    task = task_of(fleet, "web.package")
+    for attempt in (1, 2):
+        held = claim(fleet, task.id)
+        assert held is not None
+        assert held.attempt == attempt
+        finish(fleet, held, failed(ErrorClass.UNREACHABLE))
+    assert task_of(fleet, "web.package").status is TaskStatus.FAILED
+    assert status(fleet, service.id) is ServiceStatus.ERROR
+    assert task_of(fleet, "web.domain").status is TaskStatus.HELD
+    assert task_of(fleet, "dns.zone").status is TaskStatus.HELD
+    assert task_of(fleet, "mail.account").status is TaskStatus.WAITING, "what does not depend on it goes on"
+
+
+@pytest.mark.parametrize("kind", [ErrorClass.BAD_ARGUMENT, ErrorClass.HOST_KEY_CHANGED])
+def test_what_cannot_get_better_fails_at_once(fleet: Fleet, kind: ErrorClass) -> None:
+    order(fleet)
+    held = claim(fleet, task_of(fleet, "web.package").id)
+    assert held is not None
+    finish(fleet, held, failed(kind))
+    assert task_of(fleet, "web.package").status is TaskStatus.FAILED
+
+
+def test_a_retry_by_staff_brings_the_whole_service_to_life(fleet: Fleet) -> None:
+    service = order(fleet)
+    held = claim(fleet, task_of(fleet, "web.account", 0).id)
+    assert held is None, "it waits for its package"
+    held = claim(fleet, task_of(fleet, "web.package").id)
+    assert held is not None
+    finish(fleet, held, failed(ErrorClass.BAD_ARGUMENT))
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ERROR
+    task_operations.retry(fleet, "test", task_of(fleet, "web.package").id)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+
+
+def test_a_cancelled_task_holds_what_waits_for_it(fleet: Fleet) -> None:
+    service = order(fleet)
+    task_operations.cancel(fleet, "test", task_of(fleet, "web.package").id)
+    run_all(fleet)
+    assert task_of(fleet, "web.package").status is TaskStatus.CANCELLED
+    assert task_of(fleet, "web.domain").status is TaskStatus.HELD
+    assert status(fleet, service.id) is ServiceStatus.ERROR
+    services.redeploy(fleet, "test", service.id)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+
+
+def test_a_finished_task_cannot_be_cancelled_or_retried(fleet: Fleet) -> None:
+    order(fleet)
+    run_all(fleet)
+    task = task_of(fleet, "web.package")
+    with pytest.raises(Refused):
+        task_operations.cancel(fleet, "test", task.id)
+    with pytest.raises(Refused):
+        task_operations.retry(fleet, "test", task.id)
+
+
+def test_a_server_in_maintenance_gets_no_task(fleet: Fleet) -> None:
+    order(fleet)
+    with fleet.database.write() as session:
+        session.execute(update(Server).where(Server.name == "w1").values(status=ServerStatus.MAINTENANCE))
+    assert claim(fleet, task_of(fleet, "web.package").id) is None
+    with fleet.database.read() as session:
+        assert task_of(fleet, "web.package").id not in {task_id for task_id, _ in lifecycle.due(session)}
+
+
+def test_termination_removes_the_rows_only_when_the_servers_have_confirmed(fleet: Fleet) -> None:
+    service = order(fleet)
+    run_all(fleet)
+    services.terminate(fleet, "test", service.id)
+    assert status(fleet, service.id) is ServiceStatus.TERMINATING
+    held = claim(fleet, task_of(fleet, "web.domain", 1).id)
+    assert held is not None
+    finish(fleet, held, failed(ErrorClass.BAD_ARGUMENT))
+    with fleet.database.read() as session:
+        assert session.scalar(select(Resource.id).where(Resource.action == "web.domain")) is not None
+    task_operations.retry(fleet, "test", task_of(fleet, "web.domain", 1).id)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.TERMINATED
+    with fleet.database.read() as session:
+        assert session.scalar(select(Resource.id)) is None
+        assert session.scalar(select(Account.id)) is None
+    assert order(fleet).domain == "customer.com", "the domain may be ordered again"
+
+
+def test_terminating_in_the_middle_of_a_deployment_ends_in_terminated(fleet: Fleet) -> None:
+    service = order(fleet)
+    held = claim(fleet, task_of(fleet, "web.package").id)
+    assert held is not None
+    services.terminate(fleet, "test", service.id)
+    finish(fleet, held)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.TERMINATED
+
+
+def test_the_latest_wish_wins_over_a_result_that_comes_late(fleet: Fleet) -> None:
+    service = order(fleet)
+    run_all(fleet)
+    services.suspend(fleet, "test", service.id)
+    held = claim(fleet, task_of(fleet, "web.domain", 1).id)
+    assert held is not None
+    services.unsuspend(fleet, "test", service.id)
+    finish(fleet, held)
+    with fleet.database.read() as session:
+        resource = session.scalars(select(Resource).where(Resource.action == "web.domain")).one()
+        assert resource.applied_generation < resource.generation
+        assert resource.desired is Desired.ACTIVE
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+
+
+def test_an_emptied_queue_is_filled_again_from_the_rows(fleet: Fleet) -> None:
+    order(fleet)
+    fleet.queue.flush()
+    assert fleet.queue.pending() == 0
+    with fleet.database.read() as session:
+        assert len(lifecycle.due(session)) == 4
+
+
+def test_a_lock_whose_holder_is_gone_does_not_block_for_ever(fleet: Fleet) -> None:
+    order(fleet)
+    task = task_of(fleet, "web.package")
+    other = task_of(fleet, "mail.package")
+    with fleet.database.write() as session:
+        session.execute(delete(ServerLock))
+        session.add(
+            ServerLock(server_id=task.server_id, task_id=other.id, fence=1, until=utcnow() - dt.timedelta(seconds=1))
+        )
+    assert claim(fleet, task.id) is not None
