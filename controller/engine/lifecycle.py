@@ -198,8 +198,7 @@ def take_back(session: Session, task_id: int, fence: int) -> Ready:
         return []
     _release(session, task)
     task.lease_owner = task.lease_until = None
-    _interrupt(session, task)
-    if task.status is TaskStatus.QUEUED:
+    if _interrupt(session, task):
         _note(session, task, "task.interrupted", f"{task.label}: interrupted, starting again")
     session.flush()
     _settle(session, task)
@@ -267,16 +266,20 @@ def _fail(session: Session, task: Task, outcome: Outcome, settings: Settings) ->
         task.server.problem, task.server.checked_at = outcome.error, utcnow()
 
 
-def _interrupt(session: Session, task: Task) -> None:
-    """Queue again without spending an attempt; a task that is interrupted again and again spends them."""
+def _interrupt(session: Session, task: Task) -> bool:
+    """Queue again without spending an attempt; a task that is interrupted again and again spends them.
+
+    Returns whether it will run again.
+    """
     if task.fence - task.attempt < FREE_INTERRUPTIONS:
         task.attempt -= 1
     task.error_class = ErrorClass.INTERRUPTED.value
     if task.attempt >= task.max_attempts:
         _give_up(session, task, "its worker ended in the middle again and again")
-        return
+        return False
     task.status, task.not_before, task.queued_at = TaskStatus.QUEUED, None, utcnow()
     task.error = "interrupted; will be looked at again"
+    return True
 
 
 def _give_up(session: Session, task: Task, error: str | None) -> None:
