@@ -128,6 +128,7 @@ def worker(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, max=64, help="Tasks to run side by side.", show_default=False)
     ] = None,
+    nice: Annotated[int, typer.Option("--nice", min=0, max=19, help="How far to stand back for other processes.")] = 5,
 ) -> None:
     """Run tasks until stopped; tasks that run then are handed back."""
     from controller.engine.worker import Worker
@@ -138,6 +139,8 @@ def worker(
     with opened():
         pass
     fleet = Fleet.open(Settings() if workers is None else Settings(workers=workers))
+    # An order has to be answered at once, a deployment can wait some milliseconds for it.
+    os.nice(nice)
     try:
         Worker(fleet).serve()
     finally:
