@@ -219,6 +219,17 @@ def _remove_webmail(panel: Panel, user: str, domain: str) -> None:
     panel.mails(user).update(domain, {"WEBMAIL": ""})
 
 
+def add_mail_domain_webmail(panel: Panel) -> None:
+    user, domain = panel.arg(1), clean_domain(panel.arg(2))
+    panel.usage(2, "USER DOMAIN [WEBMAIL] [RESTART]")
+    checks.user_format(panel, user)
+    checks.domain_format(panel, domain)
+    _own(panel, user, domain)
+    _add_webmail(panel, user, domain)
+    restart(panel, panel.arg(4) or "no", "web", "proxy")
+    panel.log(0)
+
+
 def delete_mail_domain(panel: Panel) -> None:
     user, domain = panel.arg(1), clean_domain(panel.arg(2))
     panel.usage(2, "USER DOMAIN")

@@ -18,16 +18,19 @@ FAMILIES: dict[str, str] = {
     "users": """v-add-user v-delete-user v-list-user v-list-users v-list-sys-users v-change-user-package
         v-change-user-password v-change-user-contact v-change-user-name v-change-user-shell
         v-suspend-user v-unsuspend-user v-rebuild-user v-update-user-counters v-update-user-disk
-        v-list-user-stats""",
-    "web": "v-add-web-domain v-delete-web-domain v-list-web-domain v-list-web-domains",
+        v-list-user-stats v-add-user-sftp-jail""",
+    "web": """v-add-web-domain v-delete-web-domain v-list-web-domain v-list-web-domains
+        v-update-sys-ip-counters""",
     "web_changes": """v-change-web-domain-tpl v-change-web-domain-backend-tpl v-change-web-domain-proxy-tpl
-        v-add-web-domain-alias v-delete-web-domain-alias v-suspend-web-domain v-unsuspend-web-domain
+        v-add-web-domain-alias v-delete-web-domain-alias v-change-web-domain-ip
+        v-suspend-web-domain v-unsuspend-web-domain
         v-rebuild-web-domain v-list-web-templates v-list-web-templates-backend v-list-web-templates-proxy""",
     "web_tls": """v-add-web-domain-ssl v-update-web-domain-ssl v-delete-web-domain-ssl v-list-web-domain-ssl
         v-add-web-domain-ssl-force v-delete-web-domain-ssl-force""",
     "mail": """v-add-mail-domain v-delete-mail-domain v-list-mail-domain v-list-mail-domains
         v-suspend-mail-domain v-unsuspend-mail-domain v-rebuild-mail-domain v-add-mail-domain-dkim
-        v-delete-mail-domain-dkim v-list-mail-domain-dkim v-list-mail-domain-dkim-dns v-add-mail-account
+        v-delete-mail-domain-dkim v-add-mail-domain-webmail
+        v-list-mail-domain-dkim v-list-mail-domain-dkim-dns v-add-mail-account
         v-delete-mail-account v-list-mail-account v-list-mail-accounts""",
     "dns": """v-add-dns-domain v-delete-dns-domain v-list-dns-domain v-list-dns-domains v-list-dns-records
         v-add-dns-record v-change-dns-record v-delete-dns-record v-insert-dns-domain v-insert-dns-records

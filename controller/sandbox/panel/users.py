@@ -309,6 +309,13 @@ def change_user_shell(panel: Panel) -> None:
     panel.log(0)
 
 
+def add_user_sftp_jail(panel: Panel) -> None:
+    panel.usage(1, "USER [RESTART]")
+    checks.user_format(panel, panel.arg(1))
+    system_users.jail(panel, panel.arg(1))
+    panel.log(0)
+
+
 def suspend_user(panel: Panel) -> None:
     user = _existing(panel, 1, "USER [RESTART]")
     if user == panel.root_user:

@@ -95,6 +95,15 @@ def lower_ip(panel: Panel, ip: str, user: str) -> None:
         conf.set({"U_SYS_USERS": ",".join(sorted(set(named)))})
 
 
+def update_sys_ip_counters(panel: Panel) -> None:
+    """Count again, for one address or for all."""
+    for ip in [panel.arg(1)] if panel.arg(1) else sorted(os.listdir(panel.data("ips"))):
+        users = [(user, record) for user in panel.users() for record in panel.webs(user).all() if record["IP"] == ip]
+        named = ",".join(sorted({user for user, _ in users}))
+        Conf(panel.disk, panel.data("ips", ip)).set({"U_WEB_DOMAINS": str(len(users)), "U_SYS_USERS": named})
+    panel.log(0)
+
+
 def _default_alias(domain: str) -> str:
     """``www.`` for a registered domain, nothing for a subdomain."""
     labels = domain.split(".")

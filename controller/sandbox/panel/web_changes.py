@@ -9,7 +9,7 @@ from .core import E_INVALID, E_NOTEXIST, Panel
 from .records import Record
 from .show import json_names, plain
 from .templates import backend_template, folder, names, proxy_template, web_template
-from .web import PAGE_FOLDERS, clean_aliases, clean_domain, local_ip, own, restart, skeleton
+from .web import PAGE_FOLDERS, clean_aliases, clean_domain, local_ip, lower_ip, own, raise_ip, restart, skeleton
 
 #: What a change of proxy template sets when no extensions are given: not the list that a new domain gets.
 _EXTENSIONS = (
@@ -82,6 +82,18 @@ def change_web_domain_proxy_tpl(panel: Panel) -> None:
     panel.webs(user).update(domain, changes)
     restart(panel, panel.arg(5), "proxy")
     panel.history(user, "Web", f"Proxy template changed (Domain: {domain}, Template: {template}).")
+    panel.log(0)
+
+
+def change_web_domain_ip(panel: Panel) -> None:
+    user, domain, ip = _arguments(panel, "USER DOMAIN IP [RESTART]")
+    record = _active(panel, user, domain)
+    checks.user_ip(panel, user, ip)
+    _write(panel, user, record | {"IP": ip})
+    panel.webs(user).update(domain, {"IP": ip})
+    raise_ip(panel, local_ip(panel, ip), user)
+    lower_ip(panel, local_ip(panel, record.get("IP", "")), user)
+    restart(panel, panel.arg(4), "web", "proxy")
     panel.log(0)
 
 
