@@ -153,6 +153,12 @@ def valid_account_name(name: str) -> bool:
     return bool(ACCOUNT_NAME.fullmatch(name)) and len(name) <= ACCOUNT_NAME_MAX and name not in RESERVED_NAMES
 
 
+def account_base(domain: str) -> str:
+    """What every account name of a domain begins with, as far as there is room."""
+    base = re.sub(r"[^a-z0-9]+", "-", domain.lower()).strip("-")
+    return base if base[:1].isalpha() else f"d-{base}".rstrip("-")
+
+
 def account_name(domain: str, role: str, taken: Callable[[str], bool]) -> str:
     """Name of the account for one role of a domain: ``customer-com-web``.
 
@@ -162,9 +168,7 @@ def account_name(domain: str, role: str, taken: Callable[[str], bool]) -> str:
     domain: A-label form. taken: says whether a name is used on the server already.
     """
     suffix = f"-{role}"
-    base = re.sub(r"[^a-z0-9]+", "-", domain.lower()).strip("-")
-    if not base or not base[0].isalpha():
-        base = f"d-{base}".rstrip("-")
+    base = account_base(domain)
     plain = base + suffix
     if valid_account_name(plain) and not taken(plain):
         return plain

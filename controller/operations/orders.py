@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from controller.domain.limits import active_roles, resolve
-from controller.domain.naming import DomainError, DomainName, account_name, parse_domain
+from controller.domain.naming import DomainError, DomainName, account_base, account_name, parse_domain
 from controller.domain.placement import Candidate, NoRoomError, place
 from controller.domain.words import Capability, Mode, Reason, ServiceStatus
 from controller.operations.errors import Conflict
@@ -20,7 +20,7 @@ from controller.operations.fields import Fields
 from controller.operations.fleet import Fleet
 from controller.operations.planning import start_pipeline
 from controller.operations.records import audit
-from controller.store.models import Account, Customer, Product, Resource, Server, Service
+from controller.store.models import Account, Customer, Product, Resource, Service
 from controller.store.queries import find_customer, find_product, group_candidates, server_loads
 
 PASSWORD_ALPHABET = string.ascii_letters + string.digits
@@ -127,10 +127,11 @@ def _customer(session: Session, email: str, name: str) -> Customer:
 
 
 def _place(session: Session, product: Product, roles: Sequence[Capability]) -> Mapping[Capability, Sequence[int]]:
-    loads = server_loads(session)
+    servers = group_candidates(session, product.group)
+    loads = server_loads(session, [server.id for server in servers])
     candidates = [
         Candidate(server.id, server.name, frozenset(server.capabilities), loads.get(server.id, 0), server.capacity)
-        for server in group_candidates(session, product.group)
+        for server in servers
     ]
     attached = {server.id for server in product.group.dns_servers}
     wanted = [role for role in roles if role is not Capability.DNS]
@@ -159,31 +160,37 @@ def _build(
     for role in Capability:
         for server_id in chosen.get(role, ()):
             roles_on.setdefault(server_id, []).append(role)
-    resources: list[Resource] = []
-    for server_id, roles in roles_on.items():
-        server = session.get_one(Server, server_id)
-        account = Account(
+    taken = _taken_names(session, list(roles_on), service.domain)
+    accounts = [
+        Account(
             service_id=service.id,
             server_id=server_id,
-            username=account_name(service.domain, roles[0].value, _taken_on(session, server)),
+            username=account_name(service.domain, roles[0].value, taken[server_id].__contains__),
             roles=[role.value for role in roles],
             password=fleet.vault.seal(new_password()),
         )
-        session.add(account)
-        session.flush()
-        first = roles[0].value
-        resources += [
-            _resource(service, account, f"{first}.package", account.username),
-            _resource(service, account, f"{first}.account", account.username),
-        ]
-        for role in roles:
-            entry = "zone" if role is Capability.DNS else "domain"
-            resources.append(_resource(service, account, f"{role.value}.{entry}", service.domain))
-        if Capability.WEB in roles:
-            resources.append(_resource(service, account, "web.certificate", service.domain))
+        for server_id, roles in roles_on.items()
+    ]
+    session.add_all(accounts)
+    session.flush()
+    resources = [
+        _resource(service, account, action, name)
+        for account in accounts
+        for action, name in _things(account, service.domain)
+    ]
     session.add_all(resources)
     session.flush()
     return resources
+
+
+def _things(account: Account, domain: str) -> list[tuple[str, str]]:
+    """(action, name) of everything an account stands for."""
+    first = account.roles[0]
+    things = [(f"{first}.package", account.username), (f"{first}.account", account.username)]
+    things += [(f"{role}.{'zone' if role == Capability.DNS else 'domain'}", domain) for role in account.roles]
+    if Capability.WEB in account.roles:
+        things.append(("web.certificate", domain))
+    return things
 
 
 def _resource(service: Service, account: Account, action: str, name: str) -> Resource:
@@ -198,12 +205,16 @@ def _resource(service: Service, account: Account, action: str, name: str) -> Res
     )
 
 
-def _taken_on(session: Session, server: Server) -> Callable[[str], bool]:
-    """Says whether a user name is in use on the server, by us or, when it was last looked at, by others."""
-    known = set(server.facts.get("user_names", []))
-
-    def taken(name: str) -> bool:
-        query = select(Account.id).where(Account.server_id == server.id, Account.username == name)
-        return name in known or session.scalar(query) is not None
-
+def _taken_names(session: Session, server_ids: Sequence[int], domain: str) -> dict[int, set[str]]:
+    """User names in use on each server, of those that the domain's own could meet."""
+    taken: dict[int, set[str]] = {server_id: set() for server_id in server_ids}
+    beginning = account_base(domain)[:8]
+    # A range instead of LIKE: it uses the index on (server, name).
+    near = select(Account.server_id, Account.username).where(
+        Account.server_id.in_(server_ids),
+        Account.username >= beginning,
+        Account.username < beginning + "\x7f",
+    )
+    for server_id, name in session.execute(near):
+        taken[server_id].add(name)
     return taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from controller.domain.pipelines import Node, label, plan
@@ -54,14 +54,19 @@ def start_pipeline(
     pipeline = Pipeline(reason=reason, actor=actor, service_id=service.id if service else None)
     session.add(pipeline)
     session.flush()
-    servers = {server.id: server for server in session.scalars(select(Server))}
+    wanted = {resource.server_id for resource in resources}
+    names = {
+        server_id: hostname or name
+        for server_id, hostname, name in session.execute(
+            select(Server.id, Server.hostname, Server.name).where(Server.id.in_(wanted))
+        )
+    }
     by_resource = {resource.id: resource for resource in resources}
     nodes = [Node(r.id, r.action, r.server_id, r.account_id, r.desired) for r in resources]
     tasks: dict[int, Task] = {}
     now = utcnow()
     planned = plan(reason, nodes)
     for node, needs in planned:
-        server = servers[node.server_id]
         ready = not needs
         task = Task(
             pipeline_id=pipeline.id,
@@ -70,7 +75,7 @@ def start_pipeline(
             resource_id=node.resource_id,
             action=node.action,
             target=by_resource[node.resource_id].name,
-            label=label(node.action, server.hostname or server.name, node.desired, check=reason is Reason.VERIFY),
+            label=label(node.action, names[node.server_id], node.desired, check=reason is Reason.VERIFY),
             check_mode=reason is Reason.VERIFY,
             status=TaskStatus.QUEUED if ready else TaskStatus.WAITING,
             queued_at=now if ready else None,
@@ -80,9 +85,13 @@ def start_pipeline(
         session.add(task)
         tasks[node.resource_id] = task
     session.flush()
-    for node, needs in planned:
-        for needed in needs:
-            session.add(TaskNeed(task_id=tasks[node.resource_id].id, needs_id=tasks[needed].id))
+    edges = [
+        {"task_id": tasks[node.resource_id].id, "needs_id": tasks[needed].id}
+        for node, needs in planned
+        for needed in needs
+    ]
+    if edges:
+        session.execute(insert(TaskNeed), edges)
     if service is not None:
         note(
             session,

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from controller.automation.hostkeys import HostKey, HostKeyError, scan
 from controller.domain.pipelines import label
@@ -103,20 +104,21 @@ def add(
             ssh_private_key=fleet.vault.seal(_with_newline(ssh_private_key)) if ssh_private_key else None,
             host_key=key.line,
         )
+        session.add(server)
         if joined is not None:
             home = must(find_group(session, joined.id), "group", joined.id)
             if server.can_web or server.can_mail:
                 server.group = home
             if server.can_dns:
                 home.dns_servers.append(server)
-        session.add(server)
         try:
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a server {name} already", field="name") from None
         note(session, "server.added", f"Server {name} added", actor=actor, server_id=server.id)
         audit(session, actor, "server.add", name, address=address, port=port, fingerprint=key.fingerprint)
-    check(fleet, actor, server.id)
+        task = _queue_check(session, fleet, actor, server)
+    fleet.wake([(task.id, task.priority)])
     return server
 
 
@@ -124,23 +126,29 @@ def check(fleet: Fleet, actor: str, key: int | str) -> Task:
     """Queue ``server.status``: what the server is, has and runs. Raises NotFound."""
     with fleet.database.write() as session:
         server = must(find_server(session, key), "server", key)
-        pipeline = Pipeline(reason=Reason.CHECK, actor=actor)
-        session.add(pipeline)
-        session.flush()
-        task = Task(
-            pipeline_id=pipeline.id,
-            server_id=server.id,
-            action="server.status",
-            target=server.name,
-            label=label("server.status", server.name, Desired.ACTIVE),
-            status=TaskStatus.QUEUED,
-            queued_at=utcnow(),
-            priority=CUSTOMER_CLICK,
-            max_attempts=fleet.settings.max_attempts,
-        )
-        session.add(task)
+        task = _queue_check(session, fleet, actor, server)
         audit(session, actor, "server.check", server.name)
     fleet.wake([(task.id, task.priority)])
+    return task
+
+
+def _queue_check(session: Session, fleet: Fleet, actor: str, server: Server) -> Task:
+    pipeline = Pipeline(reason=Reason.CHECK, actor=actor)
+    session.add(pipeline)
+    session.flush()
+    task = Task(
+        pipeline_id=pipeline.id,
+        server_id=server.id,
+        action="server.status",
+        target=server.name,
+        label=label("server.status", server.name, Desired.ACTIVE),
+        status=TaskStatus.QUEUED,
+        queued_at=utcnow(),
+        priority=CUSTOMER_CLICK,
+        max_attempts=fleet.settings.max_attempts,
+    )
+    session.add(task)
+    session.flush()
     return task
 
 

@@ -11,7 +11,10 @@ from controller.store.models import Task
 
 
 def retry(fleet: Fleet, actor: str, task_id: int) -> Task:
-    """Run a task that failed, was cancelled or waits for its next attempt now, with fresh attempts. Raises NotFound, Refused."""
+    """Run a task that failed, was cancelled or waits for its next attempt now, with fresh attempts.
+
+    Raises NotFound, Refused.
+    """
     with fleet.database.write() as session:
         task = must(session.get(Task, task_id), "task", task_id)
         if task.status not in (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED):

@@ -15,6 +15,7 @@ from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must
 from controller.store.base import utcnow
 from controller.store.models import ApiToken
+from controller.store.queries import is_id
 
 SCOPES = ("admin", "read")
 USE_NOTED_EVERY = dt.timedelta(minutes=1)
@@ -58,7 +59,7 @@ def verify(fleet: Fleet, plain: str) -> ApiToken | None:
 def revoke(fleet: Fleet, actor: str, key: int | str) -> ApiToken:
     """Make a token useless. Raises NotFound."""
     with fleet.database.write() as session:
-        by_id = session.get(ApiToken, int(key)) if str(key).isdigit() else None
+        by_id = session.get(ApiToken, int(key)) if is_id(str(key)) else None
         found = by_id or session.scalars(select(ApiToken).where(ApiToken.name == str(key))).first()
         token = must(found, "token", key)
         token.revoked_at = token.revoked_at or utcnow()

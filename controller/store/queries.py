@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -67,9 +67,14 @@ class Progress:
         return 100 if not self.total else int(100 * self.done / self.total)
 
 
+def is_id(text: str) -> bool:
+    """Whether a key reads as an id: ASCII digits that fit a 64 bit integer."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 def _by_key(session: Session, model: type[T], key: Key, name: InstrumentedAttribute[str]) -> T | None:
     text = str(key)
-    if text.isdigit() and len(text) < 19:
+    if is_id(text):
         found = session.get(model, int(text))
         if found is not None:
             return found
@@ -99,7 +104,7 @@ def find_customer(session: Session, key: Key) -> Customer | None:
 def find_service(session: Session, key: Key) -> Service | None:
     """By id, or by domain (the live one before terminated ones, then the newest)."""
     text = str(key)
-    if text.isdigit() and len(text) < 19:
+    if is_id(text):
         return session.get(Service, int(text))
     return session.scalars(
         select(Service)
@@ -280,12 +285,12 @@ def server_page(
     return _page(session, _sorted(query, sort, columns, "name"), page, per_page)
 
 
-def server_loads(session: Session) -> dict[int, int]:
-    """Services that live on each server, by server id."""
-    rows = session.execute(
-        select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
-    )
-    return {server_id: count for server_id, count in rows}  # noqa: C416
+def server_loads(session: Session, server_ids: Collection[int] | None = None) -> dict[int, int]:
+    """Services that live on each server (or on these only), by server id."""
+    query = select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
+    if server_ids is not None:
+        query = query.where(Account.server_id.in_(server_ids))
+    return {server_id: count for server_id, count in session.execute(query)}  # noqa: C416
 
 
 def group_candidates(session: Session, group: ServerGroup) -> list[Server]:
