@@ -81,6 +81,8 @@ def serve(path: Path) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     own = ansible_settings(dict(os.environ))
+    packed = path.with_name("packed")
+    packed.mkdir(exist_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         path.unlink(missing_ok=True)
         listener.bind(str(path))
@@ -90,11 +92,11 @@ def serve(path: Path) -> None:
             line, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                _serve_one(line, own)
+                _serve_one(line, own, packed)
             line.close()
 
 
-def _serve_one(line: socket.socket, own: dict[str, str]) -> None:
+def _serve_one(line: socket.socket, own: dict[str, str], packed: Path) -> None:
     """In the fork: take the request, run it below this process, answer with the exit code. Never returns."""
     code = 250
     try:
@@ -116,7 +118,7 @@ def _serve_one(line: socket.socket, own: dict[str, str]) -> None:
         runner = os.fork()
         if runner == 0:
             line.close()
-            _run(request, streams)
+            _run(request, streams, packed)
         for stream in streams:
             os.close(stream)
         code = _wait(runner, line)
@@ -146,7 +148,7 @@ def _wait(runner: int, line: socket.socket) -> int:
         os.close(watch)
 
 
-def _run(request: dict[str, object], streams: list[int]) -> None:
+def _run(request: dict[str, object], streams: list[int], packed: Path) -> None:
     """In the fork's fork: be ``ansible-playbook``. Never returns."""
     code = 250
     try:
@@ -163,6 +165,8 @@ def _run(request: dict[str, object], streams: list[int]) -> None:
         from ansible.cli.playbook import PlaybookCLI
 
         constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=environment["TMPDIR"], prefix="ansible-local-")
+        # What Ansible packs a module into is the same for every run; it locks the folder itself.
+        Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(packed)
         tempfile.tempdir = environment["TMPDIR"]
         code = 0
         PlaybookCLI.cli_executor(["ansible-playbook", *map(str, request["args"])])
