@@ -55,6 +55,7 @@ class MailDomain(Subject[MailState]):
         self.dkim = params["dkim"]
         self.bits = params["dkim_bits"]
         self.filters = {"antispam": params["antispam"], "antivirus": params["antivirus"]}
+        self._counted = False
         self.owes = ("web", "proxy", f"counters:{self.user}")
         self._unsure = False
         """Whether a command on this domain was killed: then it may lack what else is a matter of choice."""
@@ -74,13 +75,13 @@ class MailDomain(Subject[MailState]):
             user_suspended=conf.get("SUSPENDED") == "yes",
             linked=os.path.islink(self._link) and os.readlink(self._link).rstrip("/") == self._conf_folder,
         )
+        if conf:
+            state.counted = conf.get("U_MAIL_DOMAINS", "0") == str(len(self.panel.records(self.user, "mail")))
         if state.record:
             self._look_at_files(state)
             self._look_at_key(state)
         else:
             state.leftovers = [path for path in self._traces() if exists(path)]
-        if conf:
-            state.counted = conf.get("U_MAIL_DOMAINS", "0") == str(len(self.panel.records(self.user, "mail")))
         return state
 
     def _other_owner(self) -> str:
@@ -115,7 +116,8 @@ class MailDomain(Subject[MailState]):
         if webmail == "disabled" or state.suspended or not vhosts:
             return
         # Without a client in the record there are no virtual hosts, unless a command died on its way.
-        died = self._unsure or self.panel.was_interrupted("v-add-mail-domain", self.user, self.domain)
+        died = self._unsure or not state.counted
+        died = died or self.panel.was_interrupted("v-add-mail-domain", self.user, self.domain)
         there = [os.path.exists(path) for path in vhosts]
         state.webmail_missing = not all(there) if webmail else died or any(there)
 
@@ -188,6 +190,7 @@ class MailDomain(Subject[MailState]):
 
     def _next_to_files(self, state: MailState) -> Optional[Step]:
         if state.missing or state.linked == state.suspended:
+            self._unsure = True
             what = ", ".join(sorted({os.path.basename(path) for path in state.missing})) or "exim's link to the domain"
             return Step("rebuild domain", self._rebuild, f"missing {what}" if not state.suspended else f"wrong {what}")
         if state.on("DKIM") and not state.public_key:
@@ -223,10 +226,15 @@ class MailDomain(Subject[MailState]):
                     return Step(command, lambda command=command: self._change(command))
         return self._next_to_counters(state)
 
+    def _count(self) -> None:
+        # Once: should the panel count in another way than we do, it is right.
+        self._counted = True
+        self.panel.update_counters(self.user)
+
     def _next_to_counters(self, state: MailState) -> Optional[Step]:
-        if state.counted:
+        if state.counted or self._counted:
             return None
-        return Step("count", lambda: self.panel.update_counters(self.user), "counters", tries=1)
+        return Step("count", self._count, "counters")
 
     def _next_to_absence(self, state: MailState) -> Optional[Step]:
         if state.record:

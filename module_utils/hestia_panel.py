@@ -237,8 +237,11 @@ class Panel:
         owed_before = set(self.pending)
         self.pending |= set(owes)
         finished = self._execute([os.path.join(self.home_dir, "bin", command), *arguments], command, arguments)
-        if not finished.half_done:
-            self.pending = owed_before - (set(owes) if finished.code == 0 else set())
+        if finished.code == 0:
+            # It has reloaded; counters that an earlier one left wrong are still wrong.
+            self.pending = owed_before - {name for name in owes if not name.startswith("counters:")}
+        elif not finished.half_done:
+            self.pending = owed_before
         self._note()
         return finished
 

@@ -66,6 +66,7 @@ class User(Subject[Account]):
         if self.name in ("root", "admin", panel.root_user):
             raise PanelError(f"account {self.name} belongs to the server itself", error_class="refused")
         self._cure_objects = False
+        self._counted = False
 
     # Look
 
@@ -82,7 +83,7 @@ class User(Subject[Account]):
             account.conf = conf
             self._look_at_objects(account)
         root = panel.user_conf(panel.root_user)
-        account.counted = root.get("U_USERS", "") == str(len(self._listed_users()))
+        account.counted = self._counted or root.get("U_USERS", "") == str(len(self._listed_users()))
         account.jailed = self._jailed()
         if not account.data and not account.system_user:
             account.traces = self._traces()
@@ -101,14 +102,16 @@ class User(Subject[Account]):
                     account.zones[zone] = lines_found
 
     def _passwd(self) -> list[str]:
-        for line in read_text(self.panel.path("etc", "passwd")).splitlines():
-            fields = line.split(":")
-            if fields[0] == self.name and len(fields) >= 7:
-                return fields
-        return []
+        return next((fields for fields in self._passwd_lines() if fields[0] == self.name), [])
+
+    def _passwd_lines(self) -> list[list[str]]:
+        lines = read_text(self.panel.path("etc", "passwd")).splitlines()
+        return [fields for fields in (line.split(":") for line in lines) if len(fields) >= 7]
 
     def _listed_users(self) -> list[str]:
-        return [user for user in self.panel.users() if exists(self.panel.user_data(user, "user.conf"))]
+        """The panel lists whoever has an email address in passwd and a user.conf."""
+        names = [fields[0] for fields in self._passwd_lines() if "@" in ":".join(fields)]
+        return [name for name in names if exists(self.panel.user_data(name, "user.conf"))]
 
     def _jailed(self) -> Optional[bool]:
         match = re.search(r"^# Hestia SFTP Chroot\nMatch User (.*)$", read_text(self._sshd), re.MULTILINE)
@@ -145,7 +148,7 @@ class User(Subject[Account]):
             if state.jailed is False and state.conf.get("SHELL") in ("nologin", "rssh") and not state.is_suspended:
                 return Step("jail", lambda: self.panel.must("v-add-user-sftp-jail", self.name), repair="SFTP jail")
             if not state.counted:
-                return Step("count users", self._count_users, repair="counters", tries=1)
+                return Step("count users", self._count_users, repair="counters")
             return None
         if state.conf and not state.is_suspended:
             # The panel makes system user and home again from its own data.
@@ -217,7 +220,7 @@ class User(Subject[Account]):
                 "delete traces", lambda: self._delete_traces(state.traces), "configuration of a deleted account"
             )
         if not state.counted:
-            return Step("count users", self._count_users, repair="counters", tries=1)
+            return Step("count users", self._count_users, repair="counters")
         return None
 
     # Act
@@ -268,12 +271,18 @@ class User(Subject[Account]):
             self.panel.must("v-update-user-counters", self.name)
 
     def _count_users(self) -> None:
+        # Once: should the panel count in another way than we do, it is right.
+        self._counted = True
         self.panel.must("v-update-user-counters", self.panel.root_user)
 
     def _remove_system_user(self) -> None:
         """Remove a system user that v-add-user or v-delete-user left; never one that is somebody else's."""
         fields = self._passwd()
-        ours = fields[5] == self.panel.home(self.name) and fields[2].isdigit() and int(fields[2]) >= 1000
+        ours = (
+            fields[5] in (self.panel.home(self.name), f"/home/{self.name}")
+            and fields[2].isdigit()
+            and int(fields[2]) >= 1000
+        )
         panel_wrote_it = re.fullmatch(r"[^@\s]+@[^@\s]+", fields[4]) is not None or not exists(fields[5])
         if not ours or not (panel_wrote_it or self.panel.prefix):
             raise PanelError(

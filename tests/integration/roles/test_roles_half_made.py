@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,12 @@ def shown(server: SandboxServer, name: str) -> str:
         "pools": [pool for pool in state["pools"] if name in pool],
         "vhosts": [vhost for vhost in state["vhosts"] if name in vhost],
     }
-    return json.dumps(own, sort_keys=True).replace(name, "NAME")
+    for records in own["user"]["dns_records"].values() if own["user"] else []:
+        for record in records:
+            del record["ID"]
+        records.sort(key=lambda record: sorted(record.items()))
+    text = json.dumps(own, sort_keys=True, indent=1).replace(name, "NAME")
+    return re.sub(r'"U_DISK(_\w+)?": "\d+",?', "", text)
 
 
 def account_of(area: str) -> Make:
@@ -124,7 +130,7 @@ def test_by_hand_killed(driver: Driver, server: SandboxServer, fresh: Callable[[
             server.faults.die(command, point)
             assert server.panel(command, *line(name)).returncode != 0, point
     play = driver.twice(*(step for name in names.values() for step in heal(name)))
-    assert any(result["repaired"] for result in play.results)
+    assert command == "v-suspend-user" or any(result["repaired"] for result in play.results)
     whole = shown(server, names[""])
     for point, name in names.items():
         assert shown(server, name) == whole, f"died at {point}"

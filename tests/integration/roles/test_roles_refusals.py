@@ -76,11 +76,11 @@ def test_hostile_text_is_only_text(driver: Driver, server: SandboxServer, name: 
 
 def test_bad_records_are_named_and_nothing_is_written(driver: Driver, server: SandboxServer, name: str) -> None:
     domain = f"{name}.test"
-    good = zone_records(domain)
+    good = [record for record in zone_records(domain) if record["name"] != "*"]
     driver.good(account("dns", name), Step("dns.zone", user=name, domain=domain, records=good))
     before = without_volatile(server.state())
     bad = {
-        "records[14]": {"name": "x", "type": "A", "value": "192.0.2.300"},
+        "records[13]": {"name": "x", "type": "A", "value": "192.0.2.300"},
         "CNAME and other data": {"name": "mail", "type": "CNAME", "value": domain},
         "ns9": {"name": "@", "type": "NS", "value": f"ns9.nowhere.{domain}"},
     }
