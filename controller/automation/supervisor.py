@@ -85,10 +85,18 @@ def die_with_parent(signum: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signum, 0, 0, 0)
 
 
+def stand_back(nice: int) -> None:
+    """Let other processes go first; also where the kernel shares time between sessions, not processes
+    (``sched_autogroup``: there a process's own nice value counts within its session only)."""
+    os.nice(nice)
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as file:  # noqa: PTH123
+        file.write(str(os.nice(0)))
+
+
 def run_cold(command: list[str]) -> int:
     """Start the real command here and wait for its end."""
     become_subreaper()
-    os.nice(NICE)
+    stand_back(NICE)
 
     def stop(signum: int, _frame: object) -> None:
         kill_all(spare_masters=False)

@@ -21,7 +21,15 @@ import traceback
 import warnings
 from pathlib import Path
 
-from controller.automation.supervisor import ACCEPTED, HEADER, NICE, become_subreaper, die_with_parent, kill_all
+from controller.automation.supervisor import (
+    ACCEPTED,
+    HEADER,
+    NICE,
+    become_subreaper,
+    die_with_parent,
+    kill_all,
+    stand_back,
+)
 
 # What differs from run to run and is read when it is used, not when Ansible is imported.
 PER_RUN = frozenset({"ANSIBLE_LOCAL_TEMP", "ANSIBLE_CONFIG", "ANSIBLE_CACHE_PLUGIN_CONNECTION"})
@@ -113,7 +121,7 @@ def _serve_one(line: socket.socket, own: dict[str, str], packed: Path) -> None:
             os._exit(0)
         os.setsid()
         become_subreaper()
-        os.nice(NICE)
+        stand_back(NICE)
         line.sendall(ACCEPTED)
         runner = os.fork()
         if runner == 0:

@@ -131,6 +131,7 @@ def worker(
     nice: Annotated[int, typer.Option("--nice", min=0, max=19, help="How far to stand back for other processes.")] = 5,
 ) -> None:
     """Run tasks until stopped; tasks that run then are handed back."""
+    from controller.automation.supervisor import stand_back
     from controller.engine.worker import Worker
     from controller.operations.fleet import Fleet
     from controller.settings import Settings
@@ -140,7 +141,7 @@ def worker(
         pass
     fleet = Fleet.open(Settings() if workers is None else Settings(workers=workers))
     # An order has to be answered at once, a deployment can wait some milliseconds for it.
-    os.nice(nice)
+    stand_back(nice)
     try:
         Worker(fleet).serve()
     finally:
