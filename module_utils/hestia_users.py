@@ -22,7 +22,8 @@ from ansible.module_utils.hestia_panel import Panel, PanelError, exists
 
 # Limits that the panel copies from the package into the user's own file.
 _COPIED = (*LIMITS, "NS")
-_KINDS = ("web", "mail", "dns")
+# In the order of the panel: giving a mail domain its webmail back adds a record to the zone.
+_KINDS = ("web", "dns", "mail")
 
 
 @dataclass
