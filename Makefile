@@ -4,8 +4,8 @@ PY := .venv/bin/python
 DEMO_HOME ?= $(or $(HESTIA_FLEET_HOME),$(HOME)/.local/share/hestia-fleet-demo)
 DEMO_PORT ?= 8600
 
-.PHONY: demo demo-check bench test test-unit test-conformance test-molecule test-integration test-browser \
-	lint fix setup setup-dev lock wheel clean
+.PHONY: demo demo-check bench test test-unit test-conformance test-molecule test-integration test-fault \
+	test-browser test-long lint fix setup setup-dev lock wheel clean
 
 demo: setup ## Bring up the demo fleet, worker and pages; Ctrl-C stops it
 	@exec $(PY) -m controller.cli demo --home "$(DEMO_HOME)" --port $(DEMO_PORT)
@@ -22,10 +22,10 @@ setup:
 setup-dev:
 	@scripts/setup dev
 
-test: setup-dev ## Everything: lint, unit, conformance, integration, Molecule, browser
+test: setup-dev ## Everything but test-long: lint, unit, conformance, integration, Molecule, fault, browser
 	@scripts/test
 
-test-unit test-conformance test-integration test-browser test-molecule lint: setup-dev
+test-unit test-conformance test-integration test-molecule test-fault test-browser test-long lint: setup-dev
 	@scripts/test $(patsubst test-%,%,$@)
 
 fix: setup-dev ## Format and mend what can be mended
