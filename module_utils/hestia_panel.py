@@ -108,6 +108,10 @@ class Panel:
         """A path of the server, below the prefix: path("etc", "passwd")."""
         return os.path.join(self.prefix or "/", *parts)
 
+    def shown(self, path: str) -> str:
+        """A path as the panel itself names it, without the prefix."""
+        return path[len(self.prefix) :] if self.prefix and path.startswith(self.prefix) else path
+
     def data(self, *parts: str) -> str:
         return os.path.join(self.home_dir, "data", *parts)
 

@@ -360,7 +360,7 @@ class User(Subject[Account]):
         }
 
     def facts(self, state: Account) -> dict[str, Any]:
-        return {} if self.state == "absent" else {"home": self.panel.home(self.name)}
+        return {} if self.state == "absent" else {"home": self.panel.shown(self.panel.home(self.name))}
 
 
 def named_conf(panel: Panel) -> str:

@@ -347,7 +347,7 @@ class WebDomain(Subject[WebState]):
         if self.state == "absent":
             return {}
         ip = state.record.get("IP") or self.ip or self._shared_ip()
-        return {"ip": self._address(ip).get("NAT") or ip, "document_root": self._public + "/"}
+        return {"ip": self._address(ip).get("NAT") or ip, "document_root": self.panel.shown(self._public) + "/"}
 
 
 def _merge(source: str, target: str) -> None:
