@@ -112,6 +112,8 @@ def _needs_to_remove(node: Node, nodes: Sequence[Node]) -> list[Node]:
 
 def _needs_to_suspend(node: Node, nodes: Sequence[Node]) -> list[Node]:
     """Domains first: the panel refuses to suspend a mail domain of a suspended user."""
+    if node.entry == "zone":
+        return _needs_to_build(node, nodes)
     if node.entry != "account":
         return []
     return [other for other in nodes if other.account_id == node.account_id and other.entry == "domain"]

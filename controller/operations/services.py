@@ -127,18 +127,28 @@ def _domains_and_accounts(service: Service) -> tuple[list[Resource], list[Resour
     return domains, accounts
 
 
+def _touched_zones(service: Service) -> list[Resource]:
+    """Zones in an account that has the mail domain too: the panel edits them when mail is suspended or comes
+    back, so they are looked at again afterwards."""
+    return [
+        r
+        for r in service.resources
+        if r.action == "dns.zone" and r.account is not None and Capability.MAIL.value in r.account.roles
+    ]
+
+
 def _suspend(_session: Session, service: Service) -> Sequence[Resource]:
     service.desired = Desired.SUSPENDED
     domains, accounts = _domains_and_accounts(service)
     wish([*domains, *accounts], Desired.SUSPENDED)
-    return [*domains, *accounts]
+    return [*domains, *accounts, *_touched_zones(service)]
 
 
 def _unsuspend(_session: Session, service: Service) -> Sequence[Resource]:
     service.desired = Desired.ACTIVE
     domains, accounts = _domains_and_accounts(service)
     wish([*accounts, *domains], Desired.ACTIVE)
-    return [*accounts, *domains]
+    return [*accounts, *domains, *_touched_zones(service)]
 
 
 def _terminate(session: Session, service: Service) -> Sequence[Resource]:

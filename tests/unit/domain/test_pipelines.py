@@ -64,6 +64,11 @@ def test_suspension_takes_the_domain_before_its_account() -> None:
     assert needs_by_action(Reason.SUSPEND, nodes)[("mail.account", MAIL)] == {("mail.domain", MAIL)}
 
 
+def test_a_zone_that_shares_the_account_is_looked_at_after_its_mail_domain() -> None:
+    nodes = [Node(1, "mail.domain", 1, 1, Desired.SUSPENDED), Node(2, "dns.zone", 1, 1, Desired.ACTIVE)]
+    assert needs_by_action(Reason.SUSPEND, nodes)[("dns.zone", 1)] == {("mail.domain", 1)}
+
+
 def test_verification_waits_for_nothing() -> None:
     assert all(not needs for needs in needs_by_action(Reason.VERIFY, split()).values())
 
