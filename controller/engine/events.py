@@ -9,12 +9,13 @@ import queue
 import threading
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from controller.automation.scrub import Scrubber
+from controller.engine.lifecycle import Claim
 from controller.store.base import utcnow
 from controller.store.database import Database
-from controller.store.models import TaskEvent
+from controller.store.models import Task, TaskEvent
 
 log = logging.getLogger(__name__)
 BATCH = 500
@@ -25,9 +26,9 @@ DATA_MAX = 200_000
 class TaskLog:
     """Numbers the events of one attempt; ``last_seq`` is how many the task has in all."""
 
-    def __init__(self, writer: EventWriter, task_id: int, attempt: int, last_seq: int, scrubber: Scrubber) -> None:
-        self._writer, self._task_id, self._attempt, self._scrubber = writer, task_id, attempt, scrubber
-        self.last_seq = last_seq
+    def __init__(self, writer: EventWriter, held: Claim, scrubber: Scrubber) -> None:
+        self._writer, self._held, self._scrubber = writer, held, scrubber
+        self.last_seq = held.last_seq
 
     def ansible(self, event: dict[str, Any]) -> None:
         """Take one event of ansible-runner. Only appends to memory."""
@@ -43,9 +44,10 @@ class TaskLog:
         self.last_seq += 1
         self._writer.put(
             {
-                "task_id": self._task_id,
+                "task_id": self._held.task_id,
+                "fence": self._held.fence,
                 "seq": self.last_seq,
-                "attempt": self._attempt,
+                "attempt": self._held.attempt,
                 "at": utcnow(),
                 "kind": kind,
                 "text": text,
@@ -107,9 +109,15 @@ class EventWriter:
         return batch, waiters
 
     def _write(self, batch: list[dict[str, Any]]) -> None:
-        rows = [_row(item) for item in batch]
+        """Store what belongs to attempts that still hold their task: the numbers of a worker that lost it
+        (paused past its lease) are given to the newer attempt by now."""
         with self._database.write() as session:
-            session.execute(insert(TaskEvent), rows)
+            task_ids = {item["task_id"] for item in batch}
+            held = select(Task.id, Task.fence).where(Task.id.in_(task_ids)).with_for_update(read=True)
+            fences = {task_id: fence for task_id, fence in session.execute(held)}  # noqa: C416
+            rows = [_row(item) for item in batch if fences.get(item["task_id"]) == item["fence"]]
+            if rows:
+                session.execute(insert(TaskEvent), rows)
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Worker:
             log.exception("task %s could not be prepared", held.task_id)
             outcome = Outcome(ok=False, error_class=ErrorClass.INTERNAL, error=f"could not be prepared: {problem}")
         scrubber = Scrubber(secrets)
-        task_log = TaskLog(self._events, held.task_id, held.attempt, held.last_seq, scrubber)
+        task_log = TaskLog(self._events, held, scrubber)
         task_log.say("attempt", f"Attempt {held.attempt}")
         if job is not None:
             warm = self._warm.socket if self._warm else None

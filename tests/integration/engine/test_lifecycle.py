@@ -3,59 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
 
 from controller.automation.runner import Outcome
 from controller.domain.failures import ErrorClass
-from controller.domain.words import Capability, Desired, Driver, Mode, ServerStatus, ServiceStatus, TaskStatus
+from controller.domain.words import Capability, Desired, ServerStatus, ServiceStatus, TaskStatus
 from controller.engine import lifecycle
 from controller.engine.lifecycle import Claim
 from controller.operations import orders, services
 from controller.operations import tasks as task_operations
 from controller.operations.errors import Conflict, Invalid, Refused
 from controller.operations.fleet import Fleet
-from controller.settings import Settings
 from controller.store.base import utcnow
-from controller.store.models import Account, Activity, Product, Resource, Server, ServerGroup, ServerLock, Service, Task
-from controller.store.schema import upgrade
-from controller.store.vault import create_key
+from controller.store.models import Account, Activity, Resource, Server, ServerLock, Service, Task
 
 OWNER = "worker"
 GOOD = Outcome(ok=True, changed=True, facts={"ip": "192.0.2.1"})
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    settings = Settings(home=tmp_path, retry_delay=0.0, max_attempts=2)
-    create_key(settings.key_file)
-    upgrade(settings.effective_database_url)
-    opened = Fleet.open(settings)
-    with opened.database.write() as session:
-        group = ServerGroup(name="g")
-        session.add(group)
-        session.flush()
-        for name, capability in (("w1", "web"), ("m1", "mail"), ("n1", "dns"), ("n2", "dns")):
-            server = Server(
-                name=name,
-                driver=Driver.HESTIACP,
-                address="127.0.0.1",
-                host_key="ssh-ed25519 AAAA",
-                hostname=f"{name}.test",
-                capacity=3,
-                **{f"can_{capability}": True},
-            )
-            if capability == "dns":
-                group.dns_servers.append(server)
-            else:
-                server.group = group
-            session.add(server)
-        session.add(Product(name="p", mode=Mode.SPLIT, roles=["web", "mail", "dns"], group_id=group.id))
-    yield opened
-    opened.close()
 
 
 def order(fleet: Fleet, domain: str = "customer.com") -> Service:
