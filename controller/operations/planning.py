@@ -16,7 +16,6 @@ from controller.store.models import Pipeline, Resource, Server, Service, Task, T
 
 CUSTOMER_CLICK = 10
 DEPLOYMENT = 50
-BACKGROUND = 90
 
 
 def wish(resources: Iterable[Resource], desired: Desired) -> None:

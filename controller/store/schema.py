@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from controller.store.database import make_engine
 
@@ -29,8 +28,3 @@ def upgrade(url: str) -> None:
             command.upgrade(alembic, "head")
     finally:
         engine.dispose()
-
-
-def head(url: str) -> str:
-    """Newest revision this version knows."""
-    return str(ScriptDirectory.from_config(config(url)).get_current_head())
