@@ -71,7 +71,8 @@ def list_tasks(
     """List tasks, the newest first."""
     from controller.domain.words import TaskStatus
     from controller.operations.records import must
-    from controller.store.queries import find_server, find_service, task_page
+    from controller.store.queries import find_server, find_service
+    from controller.store.task_queries import TaskFilter, task_page
     from controller.web.api.represent import task_answers
 
     if status and status not in set(TaskStatus):
@@ -79,9 +80,11 @@ def list_tasks(
     with opened() as fleet, fleet.database.read() as session:
         found = task_page(
             session,
-            service_id=must(find_service(session, service.lower()), "service", service).id if service else None,
-            server_id=must(find_server(session, server), "server", server).id if server else None,
-            state=status,
+            TaskFilter(
+                service_id=must(find_service(session, service.lower()), "service", service).id if service else None,
+                server_id=must(find_server(session, server), "server", server).id if server else None,
+                state=status,
+            ),
             page=page,
             per_page=per_page,
         )

@@ -142,14 +142,15 @@ def progress(session: Session, service_id: int) -> Progress:
     )
 
 
-def _page(session: Session, query: Select[T], page: int, per_page: int) -> Page[T]:
+def paged(session: Session, query: Select[T], page: int, per_page: int) -> Page[T]:
+    """One page of a query; a number beyond the last page gives the last one."""
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     page = max(1, min(page, max(1, -(-total // per_page))))
     items = session.scalars(query.limit(per_page).offset((page - 1) * per_page)).unique().all()
     return Page(items, total, page, per_page)
 
 
-def _sorted(
+def ordered(
     query: Select[T],
     sort: str,
     columns: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]],
@@ -160,11 +161,12 @@ def _sorted(
     if key not in columns:
         key, descending = default.removeprefix("-"), default.startswith("-")
     column = columns[key]
-    ordered = query.order_by(column.desc() if descending else column.asc())
-    return ordered.order_by(columns[default.removeprefix("-")].desc())
+    by_column = query.order_by(column.desc() if descending else column.asc())
+    return by_column.order_by(columns[default.removeprefix("-")].desc())
 
 
-def _like(text: str) -> str:
+def like(text: str) -> str:
+    """A pattern for ``ilike`` that finds the text anywhere, with ``\\`` as escape."""
     escaped = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{escaped}%"
 
@@ -183,7 +185,7 @@ def service_page(
     query = select(Service).join(Service.product).join(Service.customer)
     query = query.options(selectinload(Service.product), selectinload(Service.customer))
     if search:
-        pattern = _like(search.strip())
+        pattern = like(search.strip())
         query = query.where(
             or_(
                 *(
@@ -210,48 +212,7 @@ def service_page(
         "customer": Customer.email,
         "created": Service.created_at,
     }
-    return _page(session, _sorted(query, sort, columns, "-id"), page, per_page)
-
-
-def task_page(
-    session: Session,
-    *,
-    service_id: int | None = None,
-    server_id: int | None = None,
-    state: str = "",
-    action: str = "",
-    search: str = "",
-    sort: str = "-id",
-    page: int = 1,
-    per_page: int = 50,
-) -> Page[Task]:
-    """Tasks with server and service loaded."""
-    query = select(Task).options(selectinload(Task.server), selectinload(Task.service))
-    if service_id is not None:
-        query = query.where(Task.service_id == service_id)
-    if server_id is not None:
-        query = query.where(Task.server_id == server_id)
-    if state in set(TaskStatus):
-        query = query.where(Task.status == TaskStatus(state))
-    if action:
-        query = query.where(Task.action == action)
-    if search:
-        query = query.where(Task.target.ilike(_like(search.strip()), escape="\\"))
-    columns: dict[str, Any] = {
-        name: getattr(Task, attribute)
-        for name, attribute in {
-            "id": "id",
-            "action": "action",
-            "target": "target",
-            "status": "status",
-            "attempts": "attempt",
-            "created": "created_at",
-            "started": "started_at",
-            "finished": "finished_at",
-        }.items()
-    }
-    columns["server"] = select(Server.name).where(Server.id == Task.server_id).scalar_subquery()
-    return _page(session, _sorted(query, sort, columns, "-id"), page, per_page)
+    return paged(session, ordered(query, sort, columns, "-id"), page, per_page)
 
 
 def server_page(
@@ -267,7 +228,7 @@ def server_page(
     """Servers with their group loaded."""
     query = select(Server).options(selectinload(Server.group), selectinload(Server.dns_groups))
     if search:
-        pattern = _like(search.strip())
+        pattern = like(search.strip())
         query = query.where(
             or_(*(column.ilike(pattern, escape="\\") for column in (Server.name, Server.address, Server.hostname)))
         )
@@ -282,7 +243,7 @@ def server_page(
         "status": Server.status,
         "checked": Server.checked_at,
     }
-    return _page(session, _sorted(query, sort, columns, "name"), page, per_page)
+    return paged(session, ordered(query, sort, columns, "name"), page, per_page)
 
 
 def server_loads(session: Session, server_ids: Collection[int] | None = None) -> dict[int, int]:

@@ -18,7 +18,8 @@ from controller.operations import servers as operations
 from controller.operations.errors import Conflict, Invalid, OperationError
 from controller.operations.records import must
 from controller.store.models import Server, ServerGroup
-from controller.store.queries import server_loads, server_page, task_page
+from controller.store.queries import server_loads, server_page
+from controller.store.task_queries import TaskFilter, task_page
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
@@ -143,7 +144,7 @@ def detail(request: Request) -> Response:
             server=server,
             load=server_loads(session).get(server.id, 0),
             fingerprint=HostKey(server.host_key).fingerprint,
-            found=task_page(session, server_id=server.id, per_page=15),
+            found=task_page(session, TaskFilter(server_id=server.id), per_page=15),
         )
 
 

@@ -17,7 +17,8 @@ from controller.operations.errors import OperationError
 from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.models import Activity, Pipeline, Service, Task
-from controller.store.queries import current_pipeline, progress, recent_activity, service_page, task_page
+from controller.store.queries import current_pipeline, progress, recent_activity, service_page
+from controller.store.task_queries import TaskFilter, task_page
 from controller.web.access import Access, page
 from controller.web.live import after_of, live_of, stream_response
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
@@ -67,7 +68,7 @@ def service_tasks(request: Request) -> Response:
     with database_of(request).read() as session:
         service = find(session, request)
         sort = query(request, "sort") or "-id"
-        found = task_page(session, service_id=service.id, sort=sort, page=page_number(request))
+        found = task_page(session, TaskFilter(service_id=service.id), sort=sort, page=page_number(request))
         return _tab(request, session, service, "tasks", found=found, sort=sort)
 
 

@@ -18,7 +18,7 @@ from controller.operations.errors import OperationError
 from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.models import Server, Task
-from controller.store.queries import task_page
+from controller.store.task_queries import TaskFilter, task_page
 from controller.web.access import Access, page
 from controller.web.live import after_of, all_lines, live_of, stream_response
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
@@ -43,10 +43,12 @@ def task_list(request: Request) -> Response:
         servers = session.scalars(select(Server).order_by(Server.name)).all()
         found = task_page(
             session,
-            search=search,
-            state=state,
-            action=action if action in ACTIONS else "",
-            server_id=int(server) if server.isdigit() and len(server) < 19 else None,
+            TaskFilter(
+                search=search,
+                state=state,
+                action=action if action in ACTIONS else "",
+                server_id=int(server) if server.isdigit() and len(server) < 19 else None,
+            ),
             sort=sort,
             page=page_number(request),
         )

@@ -20,8 +20,8 @@ from controller.store.queries import (
     find_server,
     find_service,
     service_page,
-    task_page,
 )
+from controller.store.task_queries import TaskFilter, task_page
 from controller.web.api.bodies import KEY_MAX, sound_key
 from controller.web.api.represent import ZONE
 
@@ -195,11 +195,13 @@ def tasks(session: Session, asked: TaskParameters) -> Page[Task]:
         server_id = must(find_server(session, asked.server), "server", asked.server).id
     found = task_page(
         session,
-        service_id=service_id,
-        server_id=server_id,
-        state=asked.status or "",
-        action=asked.action,
-        search=asked.search,
+        TaskFilter(
+            service_id=service_id,
+            server_id=server_id,
+            state=asked.status or "",
+            action=asked.action,
+            search=asked.search,
+        ),
         sort=asked.sort,
         page=asked.page,
         per_page=asked.per_page,
@@ -211,9 +213,7 @@ def service_tasks(session: Session, service_id: int, asked: ServiceTaskParameter
     """Tasks of one service."""
     found = task_page(
         session,
-        service_id=service_id,
-        state=asked.status or "",
-        search=asked.search,
+        TaskFilter(service_id=service_id, state=asked.status or "", search=asked.search),
         sort=asked.sort,
         page=asked.page,
         per_page=asked.per_page,

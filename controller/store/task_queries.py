@@ -1,0 +1,210 @@
+"""Tasks by filter, and how the queue is doing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased, selectinload
+
+from controller.domain.words import FINAL_TASK_STATES, ServerStatus, TaskStatus
+from controller.store.base import utcnow
+from controller.store.models import GroupDnsServer, Pipeline, Server, Service, Task, TaskEvent, TaskNeed
+from controller.store.queries import Page, is_id, like, ordered, paged
+from controller.store.work_models import WorkerProcess
+
+STUCK = "stuck"
+"""A state of lists only: tasks that run although their time is long over."""
+WORKER_SEEN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which tasks; what is left empty does not narrow."""
+
+    search: str = ""
+    """Part of the target, the step's words or the error, or ``#`` and a task's number."""
+    state: str = ""
+    """A TaskStatus or ``stuck``."""
+    states: Collection[TaskStatus] = ()
+    action: str = ""
+    server_id: int | None = None
+    group_id: int | None = None
+    """Members of the group and DNS servers attached to it."""
+    service_id: int | None = None
+    service: str = ""
+    """Part of the service's domain."""
+    finished_before: dt.datetime | None = None
+
+    def where(self, stuck: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """The conditions; ``stuck`` is the engine's word on which tasks are."""
+        found: list[ColumnElement[bool]] = []
+        if self.state == STUCK:
+            found.append(stuck)
+        elif self.state in set(TaskStatus):
+            found.append(Task.status == TaskStatus(self.state))
+        if self.states:
+            found.append(Task.status.in_(self.states))
+        if self.action:
+            found.append(Task.action == self.action)
+        if self.server_id is not None:
+            found.append(Task.server_id == self.server_id)
+        if self.group_id is not None:
+            attached = select(GroupDnsServer.server_id).where(GroupDnsServer.group_id == self.group_id)
+            members = select(Server.id).where(Server.group_id == self.group_id)
+            found.append(or_(Task.server_id.in_(members), Task.server_id.in_(attached)))
+        if self.service_id is not None:
+            found.append(Task.service_id == self.service_id)
+        if self.service.strip():
+            pattern = like(self.service.strip())
+            named = or_(Service.domain.ilike(pattern, escape="\\"), Service.domain_unicode.ilike(pattern, escape="\\"))
+            found.append(Task.service_id.in_(select(Service.id).where(named)))
+        if self.finished_before is not None:
+            found.append(Task.finished_at < self.finished_before)
+        if self.search.strip():
+            found.append(self._found())
+        return found
+
+    def _found(self) -> ColumnElement[bool]:
+        text = self.search.strip()
+        if text.startswith("#") and is_id(text[1:]):
+            return Task.id == int(text[1:])
+        pattern = like(text)
+        return or_(*(column.ilike(pattern, escape="\\") for column in (Task.target, Task.label, Task.error)))
+
+
+def task_page(
+    session: Session,
+    wanted: TaskFilter,
+    *,
+    stuck: ColumnElement[bool] | None = None,
+    sort: str = "-id",
+    page: int = 1,
+    per_page: int = 50,
+) -> Page[Task]:
+    """Tasks with server and service loaded; without ``stuck`` the state of that name finds nothing."""
+    query = select(Task).options(selectinload(Task.server), selectinload(Task.service))
+    query = query.where(*wanted.where(_nothing() if stuck is None else stuck))
+    columns: dict[str, Any] = {
+        name: getattr(Task, attribute)
+        for name, attribute in {
+            "id": "id",
+            "action": "action",
+            "target": "target",
+            "status": "status",
+            "priority": "priority",
+            "attempts": "attempt",
+            "created": "created_at",
+            "started": "started_at",
+            "finished": "finished_at",
+        }.items()
+    }
+    columns["server"] = select(Server.name).where(Server.id == Task.server_id).scalar_subquery()
+    return paged(session, ordered(query, sort, columns, "-id"), page, per_page)
+
+
+def _nothing() -> ColumnElement[bool]:
+    return Task.id.is_(None)
+
+
+def matching_ids(session: Session, wanted: TaskFilter, stuck: ColumnElement[bool]) -> list[int]:
+    """Ids of all tasks that a filter finds, in order."""
+    return list(session.scalars(select(Task.id).where(*wanted.where(stuck)).order_by(Task.id)))
+
+
+def deletable() -> list[ColumnElement[bool]]:
+    """Conditions of tasks that may be deleted: over, in a pipeline that is finished, and needed by nothing open."""
+    later = aliased(Task)
+    needed = exists().where(
+        TaskNeed.needs_id == Task.id, later.id == TaskNeed.task_id, later.status.not_in(FINAL_TASK_STATES)
+    )
+    done = exists().where(Pipeline.id == Task.pipeline_id, Pipeline.finished_at.is_not(None))
+    return [Task.status.in_(FINAL_TASK_STATES), done, ~needed]
+
+
+def count_tasks(session: Session, *conditions: ColumnElement[bool]) -> int:
+    """How many tasks fit."""
+    return session.scalar(select(func.count()).select_from(Task).where(*conditions)) or 0
+
+
+def events_stored(session: Session, task_id: int) -> int:
+    """How many lines of a task's log there are."""
+    return session.scalar(select(func.count()).select_from(TaskEvent).where(TaskEvent.task_id == task_id)) or 0
+
+
+def successors(session: Session, task_id: int) -> Sequence[Task]:
+    """Tasks that wait for this one, or did."""
+    query = select(Task).join(TaskNeed, TaskNeed.task_id == Task.id).where(TaskNeed.needs_id == task_id)
+    return session.scalars(query.order_by(Task.id)).all()
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A server whose circuit breaker is open, and how many tasks wait for it."""
+
+    server: Server
+    tasks: int
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """How the queue is doing."""
+
+    waiting: int
+    queued: int
+    running: int
+    stuck: int
+    due: int
+    """Queued, and nothing but a worker is missing."""
+    workers: int
+    places: int
+    blocked: Sequence[Blocked]
+
+    @property
+    def nobody_works(self) -> bool:
+        """Whether tasks are due and no worker is there to take them."""
+        return not self.workers and bool(self.due or self.running)
+
+
+def queue_state(session: Session, stuck: ColumnElement[bool]) -> QueueState:
+    """Depth of the queue, workers that are alive, servers that are waited for."""
+    now = utcnow()
+    counts = dict(session.execute(select(Task.status, func.count()).group_by(Task.status)).all())
+    alive = WorkerProcess.seen_at > now - dt.timedelta(seconds=WORKER_SEEN_SECONDS)
+    workers, places = session.execute(
+        select(func.count(), func.coalesce(func.sum(WorkerProcess.places), 0)).where(alive)
+    ).one()
+    due = count_tasks(
+        session,
+        Task.status == TaskStatus.QUEUED,
+        or_(Task.not_before.is_(None), Task.not_before <= now),
+        exists().where(
+            Server.id == Task.server_id,
+            Server.status.in_((ServerStatus.ACTIVE, ServerStatus.CLOSED)),
+            Server.blocked_since.is_(None),
+        ),
+    )
+    return QueueState(
+        waiting=counts.get(TaskStatus.WAITING, 0) + counts.get(TaskStatus.HELD, 0),
+        queued=counts.get(TaskStatus.QUEUED, 0),
+        running=counts.get(TaskStatus.RUNNING, 0),
+        stuck=count_tasks(session, stuck),
+        due=due,
+        workers=workers,
+        places=places,
+        blocked=blocked_servers(session),
+    )
+
+
+def blocked_servers(session: Session) -> list[Blocked]:
+    """Servers whose circuit breaker is open, the longest first."""
+    servers = session.scalars(select(Server).where(Server.blocked_since.is_not(None)).order_by(Server.blocked_since))
+    return [Blocked(server, waiting_for_server(session, server.id)) for server in servers]
+
+
+def waiting_for_server(session: Session, server_id: int) -> int:
+    """Queued tasks of a server."""
+    return count_tasks(session, Task.status == TaskStatus.QUEUED, Task.server_id == server_id)
