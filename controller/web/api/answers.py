@@ -294,9 +294,6 @@ class SettingsAnswer(BaseModel):
     workers: int
     lease_seconds: float
     task_timeout: float
-    max_attempts: int
-    retry_delay: float
-    retry_delay_max: float
     reconcile_seconds: float
     event_flush_seconds: float
     server_python: str
