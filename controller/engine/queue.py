@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from huey import Huey, RedisHuey, SqliteHuey
+from huey import Huey, PriorityRedisHuey
 from huey.consumer import Consumer
+from huey.storage import SqliteStorage
+from redis import ConnectionPool
 
 from controller.settings import Settings
 
@@ -18,6 +21,9 @@ log = logging.getLogger(__name__)
 # Pick-up must feel instant: poll an idle SQLite queue every 20 to 50 ms (Redis blocks instead of polling).
 POLL_SECONDS = 0.02
 POLL_SECONDS_MAX = 0.05
+# Redis: blocking reads of the consumer last a second.
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
 
 
 class Queue:
@@ -64,13 +70,48 @@ class Queue:
         self.huey.flush()
 
 
+class _Storage(SqliteStorage):  # type: ignore[misc]
+    """Opens its file anew when somebody has removed or replaced it: rings are lost, but later ones get through."""
+
+    _conn: sqlite3.Connection | None
+    _opened: tuple[int, int] | None = None
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """The connection; asked for with the storage's lock held."""
+        opened = self._conn
+        if opened is not None and self._file() == self._opened:
+            return opened
+        if opened is not None:
+            opened.close()
+        self._conn = None
+        made: sqlite3.Connection = self._create_connection()
+        for statement in self.ddl:
+            made.execute(statement)
+        self._conn, self._opened = made, self._file()
+        return made
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            found = Path(self.filename).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+class _SqliteHuey(Huey):  # type: ignore[misc]
+    storage_class = _Storage
+
+
 def _make_huey(url: str) -> Huey:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = Path(parts.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         # A lost message is found by the reconciler, so the queue file need not be synced to disk.
-        return SqliteHuey("hestia-fleet", filename=str(path), fsync=False, results=False, utc=True)
+        return _SqliteHuey("hestia-fleet", filename=str(path), fsync=False, results=False, utc=True)
     if parts.scheme in ("redis", "rediss"):
-        return RedisHuey("hestia-fleet", url=url, results=False, utc=True, blocking=True)
+        # An order must not hang with a queue that does not answer.
+        pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
+        return PriorityRedisHuey("hestia-fleet", connection_pool=pool, results=False, utc=True, blocking=True)
     raise ValueError(f"queue URL {url!r} is neither sqlite:///path nor redis://host/db")
