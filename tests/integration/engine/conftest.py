@@ -1,4 +1,4 @@
-"""An installation with four servers and a product on a real, migrated SQLite database."""
+"""An installation with four servers and a product, on each storage."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from controller.domain.words import Driver, Mode
 from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.store.models import Product, Server, ServerGroup
-from controller.store.schema import upgrade
 from controller.store.vault import create_key
+from tests.support.options import quick_retries
+from tests.support.storages import Storage
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    settings = Settings(home=tmp_path, retry_delay=0.0, max_attempts=2)
+def fleet(tmp_path: Path, storage: Storage) -> Iterator[Fleet]:
+    settings = Settings(home=tmp_path, **storage.settings)
     create_key(settings.key_file)
-    upgrade(settings.effective_database_url)
     opened = Fleet.open(settings)
+    quick_retries(opened, attempts=2)
     with opened.database.write() as session:
         group = ServerGroup(name="g")
         session.add(group)
