@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,9 @@ from controller.domain.problems import Problem
 from controller.operations.errors import Invalid
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]*[A-Za-z0-9])?")
+HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -66,6 +70,28 @@ class Fields:
         except EmailNotValidError as problem:
             self.problem(field, f"is not an e-mail address: {problem}")
             return text
+
+    def secret(self, field: str, value: Any, *, maximum: int = 1000) -> str:
+        """A password as it was typed; empty when there is none."""
+        text = value.strip("\r\n") if isinstance(value, str) and value.strip() else ""
+        self.text(field, value, maximum=maximum, required=False)
+        try:
+            if len(text.encode()) > maximum:
+                self.problem(field, f"must be at most {maximum} bytes")
+        except UnicodeEncodeError:
+            self.problem(field, "must be valid Unicode text")
+            return ""
+        return text
+
+    def host(self, field: str, value: Any, *, maximum: int = 255, required: bool = True) -> str:
+        """An IP address or a host name."""
+        text = self.text(field, value, maximum=maximum, required=required)
+        if text and not self._has(field) and not HOST.fullmatch(text):
+            try:
+                ipaddress.ip_address(text)
+            except ValueError:
+                self.problem(field, "must be an IP address or a host name")
+        return text
 
     def choice(self, field: str, value: Any, allowed: Iterable[str]) -> str:
         """One of some words."""

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from controller.domain.problems import Problem
 from controller.operations.errors import Conflict, Invalid, NotFound, OperationError, Refused
+from controller.operations.reasons import problems
 from controller.web.api import PREFIX
 
 MEDIA_TYPE = "application/problem+json"
@@ -116,33 +117,7 @@ def from_operation(error: OperationError) -> ProblemError:
             return ProblemError("refused", error.message)
 
 
-REASONS = {
-    "missing": "is needed",
-    "extra_forbidden": "is not known here",
-    "string_type": "must be text",
-    "string_unicode": "must be valid Unicode text",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "is too large",
-    "int_from_float": "must be a whole number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-}
-
-
 def from_validation(error: ValidationError) -> ProblemError:
-    """What pydantic found as a problem; values are never repeated, they may be secret."""
-    problems = []
-    for one in error.errors(include_url=False, include_context=True, include_input=False):
-        where = ".".join(str(part) for part in one["loc"]) or "body"
-        if one["type"] in ("enum", "literal_error"):
-            expected = one.get("ctx", {}).get("expected", "")
-            reason = f"must be {expected}".replace("'", "")
-        else:
-            reason = REASONS.get(one["type"]) or one["msg"][:1].lower() + one["msg"][1:]
-        problems.append(Problem(where, reason))
-    return ProblemError("invalid", "; ".join(f"{one.field}: {one.reason}" for one in problems), problems)
+    """What pydantic found as a problem."""
+    found = problems(error)
+    return ProblemError("invalid", "; ".join(f"{one.field}: {one.reason}" for one in found), found)
