@@ -111,7 +111,7 @@ class EventWriter:
     def _write(self, batch: list[dict[str, Any]]) -> None:
         """Store what belongs to attempts that still hold their task: the numbers of a worker that lost it
         (paused past its lease) are given to the newer attempt by now."""
-        with self._database.write() as session:
+        with self._database.write_beside() as session:
             task_ids = {item["task_id"] for item in batch}
             held = select(Task.id, Task.fence).where(Task.id.in_(task_ids)).with_for_update(read=True)
             fences = {task_id: fence for task_id, fence in session.execute(held)}  # noqa: C416

@@ -14,14 +14,11 @@ from sqlalchemy.orm import Session, sessionmaker
 BUSY_SECONDS = 30.0
 # Any number that nothing else in the database uses for an advisory lock.
 WRITERS = 0x48464C54
+ALONE, BESIDE = "alone", "beside"
 
 
 def make_engine(url: str, busy_seconds: float = BUSY_SECONDS) -> Engine:
-    """Engine for SQLite or PostgreSQL on which writers come one after another, waiting ``busy_seconds`` for each other.
-
-    What is asked for looks first and writes then: with one writer at a time nobody writes after a look that is
-    no longer true, on either database.
-    """
+    """Engine for SQLite (WAL, foreign keys on) or PostgreSQL; writers wait ``busy_seconds`` for each other."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, busy_seconds)
@@ -50,7 +47,8 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
     def _begin(connection: Connection) -> None:
         # A reader that turns writer fails at once under WAL when somebody wrote in between;
         # a writer therefore takes the write lock first and waits for it.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN DEFERRED")
+        mode = "IMMEDIATE" if connection.get_execution_options().get("write") else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
 
@@ -60,22 +58,20 @@ def _postgresql(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args=arguments)
     wait = round(busy_seconds * 1000)
     # A process that was paused or lost its network in the middle is thrown out while the others still wait for it.
-    opening = (
+    limits = (
         f"SELECT set_config('lock_timeout', '{wait}', true), "
         f"set_config('idle_in_transaction_session_timeout', '{max(wait // 2, 1)}', true)"
     )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if _writes(connection):
-            connection.exec_driver_sql(opening)
+        mode = connection.get_execution_options().get("write")
+        if mode:
+            connection.exec_driver_sql(limits)
+        if mode == ALONE:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
 
     return engine
-
-
-def _writes(connection: Connection) -> bool:
-    return bool(connection.get_execution_options().get("write"))
 
 
 class Database:
@@ -87,7 +83,8 @@ class Database:
         # One state for all that one look asks for, as SQLite gives by itself.
         level = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._read = sessionmaker(self.engine.execution_options(**level), expire_on_commit=False)
-        self._write = sessionmaker(self.engine.execution_options(write=True), expire_on_commit=False)
+        self._write = sessionmaker(self.engine.execution_options(write=ALONE), expire_on_commit=False)
+        self._write_beside = sessionmaker(self.engine.execution_options(write=BESIDE), expire_on_commit=False)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -97,8 +94,18 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction, committed when the block ends without an exception."""
+        """One transaction, committed when the block ends without an exception.
+
+        These come one after another on every database: what was looked at first is still true when it is written.
+        """
         with self._write.begin() as session:
+            yield session
+
+    @contextmanager
+    def write_beside(self) -> Iterator[Session]:
+        """The same without the turn-taking where the database can (PostgreSQL), for small and frequent writes
+        that lock the rows they build on."""
+        with self._write_beside.begin() as session:
             yield session
 
     def dispose(self) -> None:

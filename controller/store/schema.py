@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from controller.store.database import make_engine
+from controller.store.database import ALONE, make_engine
 
 
 def config(url: str) -> Config:
@@ -22,7 +22,7 @@ def upgrade(url: str) -> None:
     """Apply all migrations that are missing."""
     engine = make_engine(url)
     try:
-        with engine.execution_options(write=True).begin() as connection:
+        with engine.execution_options(write=ALONE).begin() as connection:
             alembic = config(url)
             alembic.attributes["connection"] = connection
             command.upgrade(alembic, "head")

@@ -21,7 +21,7 @@ class CreatingDatabase(Database):
         self, base: Database, model: type[Base], created: Callable[[Session, Any, Sequence[Any]], None]
     ) -> None:
         self.url, self.engine = base.url, base.engine
-        self._read, self._write = base._read, base._write
+        self._read, self._write, self._write_beside = base._read, base._write, base._write_beside
         self._model, self._created = model, created
 
     @contextmanager
