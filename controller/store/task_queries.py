@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, selectinload
 
-from controller.domain.words import FINAL_TASK_STATES, ServerStatus, TaskStatus
+from controller.domain.words import ServerStatus, TaskStatus
 from controller.store.base import utcnow
-from controller.store.models import GroupDnsServer, Pipeline, Server, Service, Task, TaskEvent, TaskNeed
+from controller.store.models import GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
 from controller.store.queries import Page, is_id, like, ordered, paged
 from controller.store.work_models import WorkerProcess
 
@@ -113,16 +113,6 @@ def _nothing() -> ColumnElement[bool]:
 def matching_ids(session: Session, wanted: TaskFilter, stuck: ColumnElement[bool]) -> list[int]:
     """Ids of all tasks that a filter finds, in order."""
     return list(session.scalars(select(Task.id).where(*wanted.where(stuck)).order_by(Task.id)))
-
-
-def deletable() -> list[ColumnElement[bool]]:
-    """Conditions of tasks that may be deleted: over, in a pipeline that is finished, and needed by nothing open."""
-    later = aliased(Task)
-    needed = exists().where(
-        TaskNeed.needs_id == Task.id, later.id == TaskNeed.task_id, later.status.not_in(FINAL_TASK_STATES)
-    )
-    done = exists().where(Pipeline.id == Task.pipeline_id, Pipeline.finished_at.is_not(None))
-    return [Task.status.in_(FINAL_TASK_STATES), done, ~needed]
 
 
 def count_tasks(session: Session, *conditions: ColumnElement[bool]) -> int:

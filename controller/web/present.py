@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.limits import BY_KEY, CATALOGUE, UNLIMITED
 from controller.domain.words import Role, ServerStatus, ServiceStatus, TaskStatus
 from controller.store.base import utcnow
@@ -84,11 +85,46 @@ def task_state(task: Task) -> tuple[str, str]:
     return TASK_STATES[task.status]
 
 
+PRIORITY_WORDS = {10: "Urgent", 50: "Normal", 90: "Low"}
+
+
+def priority_words(priority: int) -> str:
+    """``Urgent``, ``Normal``, ``Low``, or the number in between."""
+    return PRIORITY_WORDS.get(priority, str(priority))
+
+
+def error_title(name: str | None) -> str:
+    """What staff call a class of failures; a name that is not known stays as it is."""
+    return CLASS_WORDS[ErrorClass(name)][0] if name in set(ErrorClass) else name or ""
+
+
+def failures(task: Task) -> list[tuple[str, int]]:
+    """How often a task failed, by title of the class, the most frequent first."""
+    counted = [(error_title(name), int(count)) for name, count in task.tries.items() if count]
+    return sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+
+
 def server_state(server: Server) -> tuple[str, str]:
-    """Words and tone of a server's state; a failed check shows before the status."""
+    """Words and tone of a server's state; that it does not answer or a failed check shows before the status."""
+    if server.blocked_since is not None:
+        return "Not answering", "bad"
     if server.problem:
         return "Problem", "bad"
     return SERVER_STATES[server.status]
+
+
+BLOCKED_WORDS = {
+    ErrorClass.AUTHENTICATION.value: "has refused our login for",
+    ErrorClass.HOST_KEY_CHANGED.value: "has shown another host key for",
+}
+
+
+def blocked_words(server: Server) -> str:
+    """``has not answered for 5 minutes``: since when and why nothing runs on a server."""
+    since = server.blocked_since or utcnow()
+    text = relative(since).removesuffix(" ago")
+    pause = "a moment" if text == "just now" else text
+    return f"{BLOCKED_WORDS.get(server.blocked_cause or '', 'has not answered for')} {pause}"
 
 
 def relative(moment: dt.datetime, now: dt.datetime | None = None) -> str:

@@ -14,6 +14,7 @@ from controller.web.admin import (
     servers,
     services,
     staff,
+    task_queue,
     tasks,
     tokens,
 )
@@ -26,6 +27,7 @@ routes: list[BaseRoute] = [
     *products.routes,
     *servers.routes,
     *groups.routes,
+    *task_queue.routes,
     *tasks.routes,
     *staff.routes,
     *tokens.routes,

@@ -1,33 +1,34 @@
-"""The task queue, one task with its log, and what staff can do with a task."""
+"""One task: what it is at and why, its log, and what staff can do with it. The list is in ``task_queue``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute
 
-from controller.domain.pipelines import STEP_ORDER
-from controller.domain.words import TaskStatus
+from controller.domain.failures import CLASS_WORDS
+from controller.domain.words import FINAL_TASK_STATES
 from controller.operations import tasks as operations
 from controller.operations.errors import OperationError
 from controller.operations.fleet import Fleet
 from controller.operations.records import must
-from controller.store.models import Server, Task
-from controller.store.task_queries import TaskFilter, task_page
+from controller.store.database import Database
+from controller.store.models import Task
+from controller.store.task_queries import events_stored, successors
+from controller.web import log_files
 from controller.web.access import Access, page
 from controller.web.live import after_of, all_lines, live_of, stream_response
-from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
+from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
 from controller.web.session import flash
 from controller.web.templating import render
+from controller.web.waiting import error_kind, waits
 
-ACTIONS = (*STEP_ORDER, "server.status")
 LINES_SHOWN = 2000
-"""A log longer than this begins with a note; the API gives all of it."""
+"""A log longer than this begins with a note; the downloads have all of it."""
 
 
 def find(session: Session, request: Request) -> Task:
@@ -36,48 +37,25 @@ def find(session: Session, request: Request) -> Task:
     return must(session.get(Task, task_id), "task", task_id)
 
 
-def task_list(request: Request) -> Response:
-    search, state, action = query(request, "search"), query(request, "state"), query(request, "action")
-    server, sort = query(request, "server"), query(request, "sort") or "-id"
-    with database_of(request).read() as session:
-        servers = session.scalars(select(Server).order_by(Server.name)).all()
-        found = task_page(
-            session,
-            TaskFilter(
-                search=search,
-                state=state,
-                action=action if action in ACTIONS else "",
-                server_id=int(server) if server.isdigit() and len(server) < 19 else None,
-            ),
-            sort=sort,
-            page=page_number(request),
-        )
-        return render(
-            request,
-            "admin/tasks/list.html",
-            found=found,
-            search=search,
-            state=state,
-            action=action,
-            server=server,
-            servers=servers,
-            sort=sort,
-            actions=ACTIONS,
-        )
-
-
 def detail(request: Request) -> Response:
     with database_of(request).read() as session:
         task = find(session, request)
         lines = all_lines(session, task.id, 0)
+        kind = error_kind(task)
+        expected = task.events_expected or 0
         return render(
             request,
             "admin/tasks/detail.html",
             task=task,
+            wait=waits(session, [task]).get(task.id),
+            class_words=CLASS_WORDS[kind] if kind else None,
+            needs=task.needs,
+            later=successors(session, task.id),
             lines=lines[-LINES_SHOWN:],
             left_out=max(0, len(lines) - LINES_SHOWN),
+            missing=max(0, expected - events_stored(session, task.id)),
             last=lines[-1]["seq"] if lines else 0,
-            open=task.status not in (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED),
+            open=task.status not in FINAL_TASK_STATES,
         )
 
 
@@ -91,37 +69,68 @@ def _exists(request: Request) -> None:
         find(session, request)
 
 
-def action(operation: Callable[[Fleet, str, int], object], done: str) -> Callable[[Request], Response]:
-    """A button's endpoint; goes back to where the task was seen."""
+def log_file(
+    pieces: Callable[[Database, int], Iterator[str]], ending: str, media_type: str
+) -> Callable[[Request], Response]:
+    """A download of everything that is stored of a task's log."""
 
     def endpoint(request: Request) -> Response:
-        with database_of(request).read() as session:
-            task = find(session, request)
-        try:
-            operation(fleet_of(request), actor_of(request), task.id)
-            flash(request, done)
-        except OperationError as problem:
-            flash(request, problem.message, "danger")
-        back = f"/admin/services/{task.service_id}/tasks" if task.service_id else f"/admin/tasks/{task.id}"
-        return RedirectResponse(back, 303)
+        _exists(request)
+        task_id = path_id(request)
+        return StreamingResponse(
+            pieces(database_of(request), task_id),
+            media_type=media_type,
+            headers={"Content-Disposition": f'attachment; filename="task-{task_id}.{ending}"'},
+        )
 
     return endpoint
 
 
+def action(operation: Callable[[Fleet, str, int], object], done: str) -> Callable[[Request], Response]:
+    """A button's endpoint; shows the task afterwards."""
+
+    def endpoint(request: Request) -> Response:
+        return _run(request, operation, done)
+
+    return endpoint
+
+
+def priority(request: Request) -> Response:
+    wanted = str(request.state.form.get("priority", ""))
+    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 4 else 0
+    return _run(
+        request,
+        lambda fleet, actor, task_id: operations.change_priority(fleet, actor, task_id, number),
+        "The priority is changed.",
+    )
+
+
+def _run(request: Request, operation: Callable[[Fleet, str, int], object], done: str) -> Response:
+    with database_of(request).read() as session:
+        task = find(session, request)
+    try:
+        operation(fleet_of(request), actor_of(request), task.id)
+        flash(request, done)
+    except OperationError as problem:
+        flash(request, problem.message, "danger")
+    return RedirectResponse(f"/admin/tasks/{task.id}", 303)
+
+
+def _post(name: str, endpoint: Callable[[Request], Response]) -> BaseRoute:
+    return page(f"/admin/tasks/{{id:int}}/{name}", endpoint, Access.OPERATOR, methods=["POST"])
+
+
 routes: list[BaseRoute] = [
-    page("/admin/tasks", task_list, Access.STAFF),
     page("/admin/tasks/{id:int}", detail, Access.STAFF),
     page("/admin/tasks/{id:int}/stream", stream, Access.STAFF),
+    page("/admin/tasks/{id:int}/log.txt", log_file(log_files.as_text, "log.txt", "text/plain"), Access.STAFF),
     page(
-        "/admin/tasks/{id:int}/retry",
-        action(operations.retry, "The task is queued again."),
-        Access.OPERATOR,
-        methods=["POST"],
+        "/admin/tasks/{id:int}/log.jsonl",
+        log_file(log_files.as_json_lines, "log.jsonl", "application/jsonl"),
+        Access.STAFF,
     ),
-    page(
-        "/admin/tasks/{id:int}/cancel",
-        action(operations.cancel, "The task is being cancelled."),
-        Access.OPERATOR,
-        methods=["POST"],
-    ),
+    _post("retry", action(operations.retry, "The task is queued again.")),
+    _post("cancel", action(operations.cancel, "The task is being cancelled.")),
+    _post("force-fail", action(operations.force_fail, "The task has failed now.")),
+    _post("priority", priority),
 ]

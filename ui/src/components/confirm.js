@@ -1,17 +1,19 @@
 // <form data-confirm="Suspend example.com?" data-confirm-text="..." data-confirm-action="Suspend" data-confirm-tone="danger">
-// asks before it submits. Without scripts the form submits at once, and the server decides as always.
+// asks before it submits. A button with data-confirm asks its own question; "{n}" in it stands for what the form has
+// selected (data-count). Without scripts the form submits at once, and the server decides as always.
 export function setupConfirm() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (!form.dataset?.confirm || form.dataset.confirmed) return;
+    const asks = event.submitter?.dataset.confirm ? event.submitter.dataset : form.dataset;
+    if (!asks?.confirm || form.dataset.confirmed) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const dialog = document.getElementById("confirm-dialog");
-    dialog.querySelector("[data-slot=title]").textContent = form.dataset.confirm;
-    dialog.querySelector("[data-slot=text]").textContent = form.dataset.confirmText || "";
+    dialog.querySelector("[data-slot=title]").textContent = asks.confirm.replace("{n}", form.dataset.count || "");
+    dialog.querySelector("[data-slot=text]").textContent = asks.confirmText || "";
     const action = dialog.querySelector("[data-slot=action]");
-    action.textContent = form.dataset.confirmAction || "Continue";
-    action.className = `btn btn-${form.dataset.confirmTone || "primary"}`;
+    action.textContent = asks.confirmAction || "Continue";
+    action.className = `btn btn-${asks.confirmTone || "primary"}`;
     dialog.returnValue = "";
     dialog.addEventListener(
       "close",

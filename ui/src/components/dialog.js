@@ -22,7 +22,7 @@ export function setupDialogs(htmx) {
     }
     const row = event.target.closest("[data-row-link]");
     const link = event.target.closest("a[data-dialog-load]")
-      ?? (row && !event.target.closest("a,button,input,select,form") ? row.querySelector("a[data-dialog-load]") : null);
+      ?? (row && !event.target.closest("a,button,input,select,label,.col-tick") ? row.querySelector("a[data-dialog-load]") : null);
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
     const sheet = document.getElementById("sheet");
