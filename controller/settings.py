@@ -19,18 +19,21 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.home() / ".local/share/hestia-fleet")
     database_url: str = ""
     queue_url: str = ""
+    database_busy_seconds: float = Field(30.0, gt=0, description="how long a writer waits for another one")
     secret_key_file: Path | None = None
 
     workers: int = Field(4, ge=1, le=64, description="tasks one worker process runs side by side")
     lease_seconds: float = Field(20.0, gt=1, description="a worker that does not renew this long is dead")
     task_timeout: float = Field(900.0, gt=1, description="longest run of one attempt")
-    max_attempts: int = Field(3, ge=1, le=20)
-    retry_delay: float = Field(2.0, ge=0, description="wait before the second attempt; doubles after")
-    retry_delay_max: float = Field(300.0, ge=0)
     reconcile_seconds: float = Field(2.0, gt=0, description="how often lost wake-ups and leases are looked for")
     warm_ansible: bool = Field(True, description="fork runs from a process that has imported Ansible already")
     server_python: str = "/usr/bin/python3"
 
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$",
+        description="address of the pages, for links in e-mails and webhooks",
+    )
     session_hours: int = Field(12, ge=1)
     secure_cookies: bool = False
     login_rate: str = "10/minute"

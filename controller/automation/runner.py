@@ -44,6 +44,8 @@ class Job:
     private_key: str | None = None
     check: bool = False
     timeout: float = 900.0
+    lease: float = 20.0
+    """Seconds after which the run ends itself unless ``extend_lease`` is called."""
 
 
 @dataclass
@@ -113,6 +115,14 @@ def run(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def extend_lease(folder: Path, seconds: float) -> None:
+    """Let a run go on for so long from now; one that is over does not mind."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder / supervisor.LEASE_FILE, os.O_WRONLY)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(supervisor.lease_text(seconds))
+
+
 def end_run(folder: Path, wait: float = 5.0) -> bool:
     """End whatever still runs for a run's folder (also of a worker that died); True when something did."""
     try:
@@ -157,6 +167,7 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     known_hosts = folder / "known_hosts"
     known_hosts.write_text(known_hosts_line(str(host["ansible_host"]), int(host["ansible_port"]), job.host_key))
     host["ansible_ssh_common_args"] = shlex.join(_ssh_options(known_hosts, with_key=bool(job.private_key)))
+    (folder / supervisor.LEASE_FILE).write_bytes(supervisor.lease_text(job.lease))
     _private(folder / "inventory" / "hosts.json", json.dumps({"all": {"hosts": {job.host_name: host}}}))
     _private(folder / "env" / "extravars", json.dumps({"fleet_action": job.action, **job.variables}))
     (folder / "env" / "settings").write_text(json.dumps({"pexpect_timeout": READ_SECONDS}))

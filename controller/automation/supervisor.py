@@ -10,6 +10,8 @@ whatever /proc shows below it. After a normal end only shared SSH masters may li
 Standard library only and few imports: it starts with every run.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
@@ -19,11 +21,35 @@ import subprocess
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 NICE = 5  # pages and orders answer first
 HEADER = 8
 ACCEPTED = b"+"
+LEASE_FILE = "lease"
+LOOK_SECONDS = 1.0
+
+
+def lease_text(seconds: float) -> bytes:
+    """What the lease file holds: the end of the lease on the clock that runs since boot, always as long."""
+    return b"%020.3f" % (time.clock_gettime(time.CLOCK_BOOTTIME) + seconds)
+
+
+def watch_lease(path: str, give_up: Callable[[], None]) -> None:
+    """Call ``give_up`` once the lease has run out: the worker stands still or has lost its database, and somebody
+    else may have the task by now."""
+
+    def look(_signum: int, _frame: object) -> None:
+        with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:  # noqa: PTH123
+            if time.clock_gettime(time.CLOCK_BOOTTIME) > float(file.read()):
+                give_up()
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
 
 
 def children_of() -> dict[int, list[int]]:
@@ -93,23 +119,25 @@ def stand_back(nice: int) -> None:
         file.write(str(os.nice(0)))
 
 
-def run_cold(command: list[str]) -> int:
+def run_cold(command: list[str], lease: str) -> int:
     """Start the real command here and wait for its end."""
     become_subreaper()
     stand_back(NICE)
 
     def stop(signum: int, _frame: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         kill_all(spare_masters=False)
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
+    watch_lease(lease, lambda: stop(signal.SIGTERM, None))
     code = subprocess.Popen(command).wait()
     kill_all(spare_masters=True)
     return code if code >= 0 else 128 - code
 
 
-def run_warm(path: str, arguments: list[str]) -> int | None:
+def run_warm(path: str, arguments: list[str], lease: str) -> int | None:
     """Ask the warm server to fork the run; None when it does not take it.
 
     The connection is the run's life line: when it ends, the other side kills the run.
@@ -130,6 +158,7 @@ def run_warm(path: str, arguments: list[str]) -> int | None:
 
         def stop(signum: int, _frame: object) -> None:
             # The other side answers with its end when nothing of the run is left.
+            signal.setitimer(signal.ITIMER_REAL, 0)
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_WR)
                 line.settimeout(5)
@@ -139,6 +168,7 @@ def run_warm(path: str, arguments: list[str]) -> int | None:
 
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signum, stop)
+        watch_lease(lease, lambda: stop(signal.SIGTERM, None))
         answer = line.recv(16)
         return int(answer) if answer else 250
 
@@ -152,8 +182,9 @@ def main() -> int:
     pid_file, path, command = sys.argv[1], sys.argv[2], sys.argv[3:]
     with open(pid_file, "w") as file:  # noqa: PTH123
         file.write(str(os.getpid()))
-    code = run_warm(path, command[1:])
-    return run_cold(command) if code is None else code
+    lease = os.path.join(os.path.dirname(pid_file), LEASE_FILE)  # noqa: PTH118, PTH120
+    code = run_warm(path, command[1:], lease)
+    return run_cold(command, lease) if code is None else code
 
 
 if __name__ == "__main__":

@@ -30,9 +30,11 @@ class ErrorClass(StrEnum):
     INTERNAL = "internal"
 
 
-NEVER_RETRIED = frozenset(
-    {ErrorClass.BAD_ARGUMENT, ErrorClass.HOST_KEY_CHANGED, ErrorClass.AUTHENTICATION, ErrorClass.REFUSED}
-)
+NEVER_RETRIED = frozenset({ErrorClass.BAD_ARGUMENT, ErrorClass.HOST_KEY_CHANGED})
+"""Trying again cannot help, and settings cannot change that."""
+
+BLOCKS_SERVER = frozenset({ErrorClass.UNREACHABLE, ErrorClass.AUTHENTICATION, ErrorClass.HOST_KEY_CHANGED})
+"""Says something about the server, not about the step: its other tasks need not find out one by one."""
 
 CUSTOMER_WORDS: Mapping[ErrorClass, str] = {
     ErrorClass.UNREACHABLE: "One of our servers does not answer at the moment.",
@@ -52,20 +54,89 @@ def customer_words(error_class: ErrorClass, label: str) -> str:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Exponential back-off with jitter; seconds."""
+    """How often and when a failure of one class is tried again: exponential back-off with jitter; seconds."""
 
-    max_attempts: int
-    delay: float
+    attempts: int
+    """Failures until it is given up; 1 means no second attempt."""
+    delay: float = 2.0
     growth: float = 2.0
     delay_max: float = 300.0
     jitter: float = 0.25
+    """Share of the delay that is left to chance, so that what failed together does not come back together."""
 
-    def next_delay(self, attempts: int, error_class: ErrorClass, rng: random.Random) -> float | None:
-        """Seconds until the next attempt after ``attempts`` failed ones, or None to give up."""
-        if error_class in NEVER_RETRIED or attempts >= self.max_attempts:
+    def next_delay(self, failures: int, rng: random.Random) -> float | None:
+        """Seconds until the next attempt after this many failures of the class, or None to give up."""
+        if failures >= self.attempts:
             return None
-        base: float = min(self.delay * self.growth ** (attempts - 1), self.delay_max)
-        return base * (1 + rng.uniform(-self.jitter, self.jitter))
+        return self.pause(failures, rng)
+
+    @property
+    def patience(self) -> float:
+        """Seconds from the first failure until it is given up, without jitter."""
+        return sum(self._base(failures) for failures in range(1, self.attempts))
+
+    def pause(self, failures: int, rng: random.Random) -> float:
+        """Seconds between failure number ``failures`` and the next attempt, whatever the limit of attempts."""
+        return max(0.0, self._base(failures) * (1 + rng.uniform(-self.jitter, self.jitter)))
+
+    def _base(self, failures: int) -> float:
+        # Beyond 2 ** 64 every cap is reached, and a float could overflow.
+        return min(self.delay * self.growth ** min(max(failures, 1) - 1, 64), self.delay_max)
+
+
+DEFAULT_POLICIES: Mapping[ErrorClass, RetryPolicy] = {
+    # About three hours of waiting for a server that is away; its circuit breaker asks, not every task.
+    ErrorClass.UNREACHABLE: RetryPolicy(attempts=40, delay=5),
+    ErrorClass.AUTHENTICATION: RetryPolicy(attempts=2, delay=30),
+    ErrorClass.HOST_KEY_CHANGED: RetryPolicy(attempts=1),
+    ErrorClass.BUSY: RetryPolicy(attempts=10, delay=5, delay_max=120),
+    ErrorClass.REFUSED: RetryPolicy(attempts=1),
+    ErrorClass.BAD_ARGUMENT: RetryPolicy(attempts=1),
+    ErrorClass.NOT_FOUND: RetryPolicy(attempts=3),
+    ErrorClass.NO_ROOM: RetryPolicy(attempts=3, delay=60, delay_max=900),
+    ErrorClass.TIMEOUT: RetryPolicy(attempts=3, delay=10),
+    ErrorClass.RESTART_FAILED: RetryPolicy(attempts=4, delay=5),
+    ErrorClass.INCONSISTENT: RetryPolicy(attempts=4),
+    ErrorClass.INTERRUPTED: RetryPolicy(attempts=3),
+    ErrorClass.INTERNAL: RetryPolicy(attempts=3),
+}
+"""What is tried how often unless staff say otherwise. Panel exit codes 13-15, 19 and 20 can pass by themselves,
+1, 2 and 8-11 cannot (recordings of the panel)."""
+
+CLASS_WORDS: Mapping[ErrorClass, tuple[str, str]] = {
+    ErrorClass.UNREACHABLE: (
+        "Server does not answer",
+        "No SSH connection could be made, or it broke. The server's other tasks wait until a check gets through.",
+    ),
+    ErrorClass.AUTHENTICATION: (
+        "Login refused",
+        "The server did not accept our SSH login or sudo. Check user, key or password of the server.",
+    ),
+    ErrorClass.HOST_KEY_CHANGED: (
+        "Host key changed",
+        "The server shows another SSH host key than the pinned one. Find out why before you accept the new one.",
+    ),
+    ErrorClass.BUSY: (
+        "Server busy",
+        "Another change, the panel or the package manager holds a lock, or the load is high.",
+    ),
+    ErrorClass.REFUSED: ("Refused by the panel", "The panel will not do this; the message says why."),
+    ErrorClass.BAD_ARGUMENT: ("Bad argument", "What the step was given cannot be right; trying again cannot help."),
+    ErrorClass.NOT_FOUND: ("Something is missing", "The step stands on something that is not there (yet)."),
+    ErrorClass.NO_ROOM: ("Not enough room", "The server's disk is full or a limit of the panel is reached."),
+    ErrorClass.TIMEOUT: ("Took too long", "The step was stopped after the longest time a step may take."),
+    ErrorClass.RESTART_FAILED: (
+        "Restart failed",
+        "The change is made, but a service of the server could not be restarted; its configuration may be broken.",
+    ),
+    ErrorClass.INCONSISTENT: (
+        "Not as it should be afterwards",
+        "The panel said it was done, but what is on the server is something else.",
+    ),
+    ErrorClass.INTERRUPTED: ("Interrupted", "The worker that ran the step ended in the middle, again and again."),
+    ErrorClass.INTERNAL: ("Internal error", "A mistake of ours or an answer we do not understand; see the log."),
+}
+"""Title and explanation of each class, for staff."""
 
 
 def classify(result: Mapping[str, Any], *, unreachable: bool) -> tuple[ErrorClass, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from controller.domain.words import Desired, Reason
+from controller.domain.words import Desired, Reason, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -142,5 +142,59 @@ def plan(reason: Reason, resources: Iterable[Node]) -> list[tuple[Node, list[int
     return planned
 
 
+def with_dependents(wrong: Collection[int], nodes: Sequence[Node]) -> set[int]:
+    """Resource ids of what is wrong and of all that stands on it, directly or not."""
+    chosen = set(wrong)
+    while True:
+        more = {
+            node.resource_id
+            for node in nodes
+            if node.resource_id not in chosen
+            and any(needed.resource_id in chosen for needed in _needs_to_build(node, nodes))
+        }
+        if not more:
+            return chosen
+        chosen |= more
+
+
 def _step(action: str) -> int:
     return STEP_ORDER.index(action) if action in STEP_ORDER else len(STEP_ORDER)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A task of a running pipeline: its state and the tasks it needs."""
+
+    status: TaskStatus
+    needs: tuple[int, ...]
+
+
+def arrange(steps: Mapping[int, Step]) -> dict[int, TaskStatus]:
+    """New states of the tasks that wait, by id; only those that change.
+
+    A task is queued when all it needs has succeeded, held when something it needs (directly or not) failed or was
+    cancelled, and waits otherwise. A need that is not among the steps has succeeded and was cleaned away.
+    """
+    held: dict[int, bool] = {}
+
+    def is_held(task_id: int) -> bool:
+        if task_id not in held:
+            held[task_id] = any(
+                steps[need].status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
+                or (steps[need].status in (TaskStatus.WAITING, TaskStatus.HELD) and is_held(need))
+                for need in steps[task_id].needs
+                if need in steps
+            )
+        return held[task_id]
+
+    changes: dict[int, TaskStatus] = {}
+    for task_id, step in steps.items():
+        if step.status not in (TaskStatus.WAITING, TaskStatus.HELD):
+            continue
+        if all(steps[need].status is TaskStatus.SUCCEEDED for need in step.needs if need in steps):
+            wanted = TaskStatus.QUEUED
+        else:
+            wanted = TaskStatus.HELD if is_held(task_id) else TaskStatus.WAITING
+        if wanted is not step.status:
+            changes[task_id] = wanted
+    return changes

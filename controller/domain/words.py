@@ -92,5 +92,13 @@ class Role(StrEnum):
     CUSTOMER = "customer"
 
 
+class TicketStatus(StrEnum):
+    """A ticket of the staff desk."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 STAFF_ROLES = frozenset({Role.OWNER, Role.OPERATOR, Role.SUPPORT})
+FINAL_TASK_STATES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 OPEN_TASK_STATES = frozenset({TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.HELD})

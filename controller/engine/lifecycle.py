@@ -7,37 +7,29 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from controller.automation.runner import Outcome
-from controller.domain.failures import ErrorClass, RetryPolicy, customer_words
-from controller.domain.words import Desired, ServerStatus, ServiceStatus, TaskStatus
+from controller.domain.failures import BLOCKS_SERVER, ErrorClass
+from controller.domain.options import RetryOptions
+from controller.domain.words import FINAL_TASK_STATES, Desired, ServiceStatus, TaskStatus
+from controller.engine import breaker, desk, journal
+from controller.engine.dispatch import STATUS_ACTION, Ready, changes_server, claimable, due, next_on_server
+from controller.engine.rows import take, take_task
+from controller.engine.settling import is_overtaken, settle
 from controller.settings import Settings
 from controller.store.base import utcnow
-from controller.store.models import (
-    Account,
-    Activity,
-    Pipeline,
-    Resource,
-    Server,
-    ServerLock,
-    Service,
-    Task,
-    TaskEvent,
-    TaskNeed,
-)
-from controller.store.queries import current_pipeline
+from controller.store.models import Pipeline, Server, ServerLock, Task, TaskEvent
+from controller.store.options import load
 
-READ_ONLY_ACTIONS = frozenset({"server.status"})
 # A task whose worker dies again and again is a poison; from then on an interruption counts as an attempt.
 FREE_INTERRUPTIONS = 5
-
-Ready = list[tuple[int, int]]
-"""Tasks to ring for after the commit, as (id, priority)."""
+AFTER_A_BLOCK = 50
+"""How many tasks are rung for at once when a server is back; the reconciler rings for the rest."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +40,25 @@ class Claim:
     fence: int
     attempt: int
     last_seq: int
-
-
-def changes_server(task: Task) -> bool:
-    """Whether the task may change its server (and so needs the server's lock)."""
-    return not task.check_mode and task.action not in READ_ONLY_ACTIONS
+    is_probe: bool = False
+    """Whether it asks for a server that did not answer, and so may take long to come to nothing."""
 
 
 def claim(session: Session, task_id: int, owner: str, settings: Settings) -> Claim | None:
     """Take a queued task that is due and whose server is free; None when it is not to be had now."""
+    task = take_task(session, task_id)
+    if task is None or task.status is not TaskStatus.QUEUED:
+        return None
+    server = take(session, Server, task.server_id)
+    if server is None or not claimable(session, task_id):
+        return None
     now = utcnow()
-    task = session.scalars(select(Task).where(Task.id == task_id).with_for_update()).first()
-    if task is None or task.status is not TaskStatus.QUEUED or (task.not_before and task.not_before > now):
-        return None
-    if task.server.status in (ServerStatus.MAINTENANCE, ServerStatus.DISABLED):
-        return None
     until = now + dt.timedelta(seconds=settings.lease_seconds)
     fence = task.fence + 1
-    if changes_server(task) and not _take_lock(session, task, fence, now, until):
-        return None
+    if changes_server(task):
+        # What is there has run out, or the task would not be claimable.
+        session.execute(delete(ServerLock).where(ServerLock.server_id == server.id))
+        session.add(ServerLock(server_id=server.id, task_id=task.id, fence=fence, until=until))
     task.fence, task.status, task.attempt = fence, TaskStatus.RUNNING, task.attempt + 1
     task.lease_owner, task.lease_until = owner, until
     task.started_at, task.finished_at = now, None
@@ -76,118 +68,64 @@ def claim(session: Session, task_id: int, owner: str, settings: Settings) -> Cla
         task.generation = task.resource.generation
     if task.service is not None and task.service.status is ServiceStatus.PENDING:
         task.service.status = ServiceStatus.DEPLOYING
-    _note(session, task, "task.running", task.label)
+    journal.note(session, task, "task.running", task.label)
     last = session.scalar(
         select(TaskEvent.seq).where(TaskEvent.task_id == task.id).order_by(TaskEvent.seq.desc()).limit(1)
     )
-    return Claim(task.id, fence, task.attempt, last or 0)
+    return Claim(task.id, fence, task.attempt, last or 0, is_probe=server.blocked_since is not None)
 
 
-def _take_lock(session: Session, task: Task, fence: int, now: dt.datetime, until: dt.datetime) -> bool:
-    held = session.scalars(select(ServerLock).where(ServerLock.server_id == task.server_id).with_for_update()).first()
-    if held is not None and held.until > now:
-        return False
-    if held is not None:
-        session.delete(held)
-        session.flush()
-    session.add(ServerLock(server_id=task.server_id, task_id=task.id, fence=fence, until=until))
-    session.flush()
-    return True
-
-
-def renew(session: Session, owner: str, claims: Iterable[Claim], settings: Settings) -> tuple[set[int], set[int]]:
-    """Renew leases; returns the ids of tasks that were lost, and of those somebody wants cancelled."""
+def renew(session: Session, claims: Iterable[Claim], settings: Settings) -> set[int]:
+    """Renew leases; returns the ids of tasks that were lost."""
     until = utcnow() + dt.timedelta(seconds=settings.lease_seconds)
-    lost, cancelled = set(), set()
-    for held in claims:
-        task = session.get(Task, held.task_id)
-        if task is None or task.status is not TaskStatus.RUNNING or task.fence != held.fence:
+    lost = set()
+    for held in sorted(claims, key=lambda claim: claim.task_id):
+        mine = (Task.id == held.task_id, Task.status == TaskStatus.RUNNING, Task.fence == held.fence)
+        if not session.execute(update(Task).where(*mine).values(lease_until=until)).rowcount:  # type: ignore[attr-defined]
             lost.add(held.task_id)
             continue
-        task.lease_until = until
         session.execute(
             update(ServerLock)
             .where(ServerLock.task_id == held.task_id, ServerLock.fence == held.fence)
             .values(until=until)
         )
-        if task.cancel_requested:
-            cancelled.add(held.task_id)
-    return lost, cancelled
+    return lost
 
 
-def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int, settings: Settings) -> Ready | None:
+def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Ready | None:
     """Write the result of an attempt; None when a newer attempt holds the task (then nothing is written)."""
-    task = session.scalars(select(Task).where(Task.id == held.task_id).with_for_update()).first()
+    task = take_task(session, held.task_id)
     if task is None or task.fence != held.fence or task.status is not TaskStatus.RUNNING:
         return None
     _release(session, task)
-    task.lease_owner = task.lease_until = None
     task.events_expected = last_seq
+    task.changed = outcome.changed
     task.result = {
         "facts": outcome.facts,
         "actions": outcome.actions,
         "repaired": outcome.repaired,
         "diff": outcome.diff,
     }
-    task.changed = outcome.changed
+    is_back = False
     if outcome.ok:
+        is_back = breaker.close_breaker(session, task.server_id)
         _succeed(session, task, outcome)
     elif outcome.stopped:
-        if task.cancel_requested:
-            _end(session, task, TaskStatus.CANCELLED, "cancelled", "task.cancelled")
-        else:
-            _interrupt(session, task)
+        _stopped(session, task)
     else:
-        _fail(session, task, outcome, settings)
-    session.flush()
-    ready = _wake_successors(session, task)
-    _settle(session, task)
-    session.flush()
+        kind = outcome.error_class or ErrorClass.INTERNAL
+        if kind not in BLOCKS_SERVER:
+            is_back = breaker.close_breaker(session, task.server_id)
+        _fail(session, task, kind, outcome.error)
+    ready = settle(session, task.pipeline_id)
+    if is_back:
+        return ready + due(session, AFTER_A_BLOCK)
     return ready + next_on_server(session, task.server_id)
-
-
-def queue_again(session: Session, task: Task) -> None:
-    """Make a task ready with fresh attempts; what it held back waits for it again."""
-    task.status, task.attempt, task.not_before = TaskStatus.QUEUED, 0, None
-    task.queued_at, task.finished_at = utcnow(), None
-    task.error_class = task.error = None
-    for later in _later(session, task, TaskStatus.HELD):
-        later.status = TaskStatus.WAITING
-
-
-def cancel(session: Session, task: Task, why: str) -> None:
-    """Cancel a task that is not over: one that runs is stopped by its worker as soon as it sees the wish."""
-    if task.status is TaskStatus.RUNNING:
-        task.cancel_requested = True
-        return
-    _end(session, task, TaskStatus.CANCELLED, why, "task.cancelled")
-    session.flush()
-    _settle(session, task)
-
-
-def next_on_server(session: Session, server_id: int) -> Ready:
-    """The most urgent due task that waits for this server."""
-    rows = session.execute(
-        select(Task.id, Task.priority)
-        .where(
-            Task.server_id == server_id,
-            Task.status == TaskStatus.QUEUED,
-            or_(Task.not_before.is_(None), Task.not_before <= utcnow()),
-        )
-        .order_by(Task.priority, Task.id)
-        .limit(1)
-    )
-    return [(task_id, priority) for task_id, priority in rows]
-
-
-def expired(session: Session) -> Sequence[Task]:
-    """Running tasks whose worker has not renewed its lease."""
-    return session.scalars(select(Task).where(Task.status == TaskStatus.RUNNING, Task.lease_until < utcnow())).all()
 
 
 def take_back(session: Session, task_id: int, fence: int) -> Ready:
     """Queue the task of a dead worker again; only if it is still held by that fence and overdue."""
-    task = session.scalars(select(Task).where(Task.id == task_id).with_for_update()).first()
+    task = take_task(session, task_id)
     if (
         task is None
         or task.fence != fence
@@ -197,42 +135,81 @@ def take_back(session: Session, task_id: int, fence: int) -> Ready:
     ):
         return []
     _release(session, task)
+    _stopped(session, task)
+    return settle(session, task.pipeline_id) + next_on_server(session, task.server_id)
+
+
+def queue_again(session: Session, task: Task) -> Ready:
+    """Make a task ready with fresh attempts; what it held back waits for it again. The caller took its rows."""
+    task.status, task.attempt, task.tries, task.not_before = TaskStatus.QUEUED, 0, {}, None
+    task.queued_at, task.finished_at = utcnow(), None
+    task.error_class = task.error = None
+    task.cancel_requested = False
+    return [(task.id, task.priority), *settle(session, task.pipeline_id)]
+
+
+def cancel(session: Session, task: Task, why: str) -> None:
+    """Cancel a task that is not over: one that runs is stopped by its worker as soon as it sees the wish."""
+    if task.status is TaskStatus.RUNNING:
+        task.cancel_requested = True
+        return
+    _end(session, task, TaskStatus.CANCELLED, why)
+    settle(session, task.pipeline_id)
+
+
+def force_fail(session: Session, task: Task, why: str) -> None:
+    """Give up a task whatever it is doing. If it runs, its result will not be written any more.
+
+    Its lock on the server stays until it runs out: the old run may take a moment to end.
+    """
+    task.fence += 1
     task.lease_owner = task.lease_until = None
-    if _interrupt(session, task):
-        _note(session, task, "task.interrupted", f"{task.label}: interrupted, starting again")
-    session.flush()
-    _settle(session, task)
-    session.flush()
-    return next_on_server(session, task.server_id)
+    task.error_class = ErrorClass.INTERRUPTED.value
+    # How many lines the run would have left is known to nobody.
+    task.events_expected = None
+    _give_up(session, task, why)
+    settle(session, task.pipeline_id)
 
 
-def due(session: Session, limit: int = 200) -> Ready:
-    """Queued tasks that could start now: due, and no valid lock on their server unless they only read."""
-    now = utcnow()
-    locked = select(ServerLock.server_id).where(ServerLock.until > now)
-    rows = session.execute(
-        select(Task.id, Task.priority)
-        .join(Server, Server.id == Task.server_id)
-        .where(
-            Task.status == TaskStatus.QUEUED,
-            or_(Task.not_before.is_(None), Task.not_before <= now),
-            Server.status.in_((ServerStatus.ACTIVE, ServerStatus.CLOSED)),
-            or_(Task.server_id.not_in(locked), Task.check_mode, Task.action.in_(READ_ONLY_ACTIONS)),
-        )
-        .order_by(Task.priority, Task.id)
-        .limit(limit)
-    )
-    return [(task_id, priority) for task_id, priority in rows]
+def overtake(session: Session, service_id: int, newer: Pipeline) -> None:
+    """Cancel what has not started of a service's older pipelines; a running task ends on its own, and whatever it
+    did is looked at again by the newer tasks."""
+    waiting = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)
+    pipelines = session.scalars(
+        select(Pipeline.id)
+        .where(Pipeline.service_id == service_id, Pipeline.id != newer.id, Pipeline.finished_at.is_(None))
+        .order_by(Pipeline.id)
+    ).all()
+    for pipeline_id in pipelines:
+        take(session, Pipeline, pipeline_id)
+        for task in session.scalars(select(Task).where(Task.pipeline_id == pipeline_id, Task.status.in_(waiting))):
+            task.status, task.finished_at, task.error = TaskStatus.CANCELLED, utcnow(), "overtaken by a newer request"
+        settle(session, pipeline_id)
+
+
+def give_up_waiting(session: Session, task_id: int) -> None:
+    """End a task that has waited for its server as long as its policy allows."""
+    task = take_task(session, task_id)
+    if task is None or task.status is not TaskStatus.QUEUED or task.server.blocked_since is None:
+        return
+    task.error_class = task.error_class or task.server.blocked_cause or ErrorClass.UNREACHABLE.value
+    _give_up(session, task, task.error or f"{task.server.name} did not come back in time: {task.server.problem}")
+    settle(session, task.pipeline_id)
 
 
 def _release(session: Session, task: Task) -> None:
+    task.lease_owner = task.lease_until = None
     session.execute(delete(ServerLock).where(ServerLock.task_id == task.id, ServerLock.fence == task.fence))
 
 
 def _succeed(session: Session, task: Task, outcome: Outcome) -> None:
-    _end(session, task, TaskStatus.SUCCEEDED, None, "task.succeeded")
-    if task.action == "server.status":
-        _store_status(task.server, outcome)
+    _end(session, task, TaskStatus.SUCCEEDED, None)
+    desk.task_succeeded(session, task)
+    if task.action == STATUS_ACTION:
+        server = task.server
+        server.facts = outcome.facts
+        server.hostname = str(outcome.facts.get("hostname") or server.hostname)
+        server.checked_at, server.problem = utcnow(), None
     resource = task.resource
     if resource is None or task.check_mode or task.generation is None:
         return
@@ -245,139 +222,80 @@ def _succeed(session: Session, task: Task, outcome: Outcome) -> None:
         task.resource_id = None
 
 
-def _store_status(server: Server, outcome: Outcome) -> None:
-    server.facts = outcome.facts
-    server.hostname = str(outcome.facts.get("hostname") or server.hostname)
-    server.checked_at, server.problem = utcnow(), None
+def _stopped(session: Session, task: Task) -> None:
+    """The attempt ended without a verdict: on request, or with its worker."""
+    if task.cancel_requested:
+        _end(session, task, TaskStatus.CANCELLED, "cancelled")
+    elif is_overtaken(session, task):
+        _end(session, task, TaskStatus.CANCELLED, "overtaken by a newer request")
+    else:
+        _interrupt(session, task)
 
 
-def _fail(session: Session, task: Task, outcome: Outcome, settings: Settings) -> None:
-    kind = outcome.error_class or ErrorClass.INTERNAL
-    task.error_class, task.error = kind.value, outcome.error
-    policy = RetryPolicy(task.max_attempts, settings.retry_delay, delay_max=settings.retry_delay_max)
-    delay = policy.next_delay(task.attempt, kind, random.SystemRandom())
-    if delay is not None:
-        task.status = TaskStatus.QUEUED
-        task.not_before = task.queued_at = utcnow() + dt.timedelta(seconds=delay)
-        _note(session, task, "task.retrying", f"{task.label}: did not work, trying again in {delay:.0f} s")
+def _fail(session: Session, task: Task, kind: ErrorClass, error: str | None) -> None:
+    task.error_class, task.error = kind.value, error
+    failures = int(task.tries.get(kind.value, 0)) + 1
+    task.tries = {**task.tries, kind.value: failures}
+    policy = load(session, RetryOptions).policy(kind)
+    task.max_attempts = policy.attempts
+    if kind in BLOCKS_SERVER:
+        breaker.open_breaker(session, task.server_id, kind, error)
+    if task.cancel_requested:
+        _end(session, task, TaskStatus.CANCELLED, f"cancelled; the last attempt failed: {error}")
         return
-    _give_up(session, task, outcome.error)
-    if task.action == "server.status":
-        task.server.problem, task.server.checked_at = outcome.error, utcnow()
+    if is_overtaken(session, task):
+        _end(session, task, TaskStatus.CANCELLED, "overtaken by a newer request")
+        return
+    now = utcnow()
+    if task.action == STATUS_ACTION and kind in BLOCKS_SERVER:
+        # The check of an open breaker goes on until the server is back.
+        pause = breaker.probe_pause(session, failures + 1)
+        task.status, task.queued_at, task.not_before = TaskStatus.QUEUED, now, now + pause
+        return
+    delay = policy.next_delay(failures, random.SystemRandom())
+    if delay is None:
+        _give_up(session, task, error)
+        return
+    task.status, task.queued_at = TaskStatus.QUEUED, now
+    if kind in BLOCKS_SERVER:
+        # The breaker lets it go on; meanwhile it costs nobody's time.
+        task.not_before = None
+        words = f"{task.label}: waiting for a server to come back"
+    else:
+        task.not_before = now + dt.timedelta(seconds=delay)
+        words = f"{task.label}: did not work, trying again in {delay:.0f} s"
+    journal.note(session, task, "task.retrying", words)
 
 
-def _interrupt(session: Session, task: Task) -> bool:
-    """Queue again without spending an attempt; a task that is interrupted again and again spends them.
-
-    Returns whether it will run again.
-    """
-    if task.fence - task.attempt < FREE_INTERRUPTIONS:
+def _interrupt(session: Session, task: Task) -> None:
+    """Queue again without spending an attempt; a task that is interrupted again and again spends them."""
+    kind = ErrorClass.INTERRUPTED
+    task.error_class = kind.value
+    interruptions = int(task.tries.get(kind.value, 0)) + 1
+    task.tries = {**task.tries, kind.value: interruptions}
+    if interruptions <= FREE_INTERRUPTIONS:
         task.attempt -= 1
-    task.error_class = ErrorClass.INTERRUPTED.value
-    if task.attempt >= task.max_attempts:
+    elif interruptions - FREE_INTERRUPTIONS >= load(session, RetryOptions).policy(kind).attempts:
         _give_up(session, task, "its worker ended in the middle again and again")
-        return False
+        return
     task.status, task.not_before, task.queued_at = TaskStatus.QUEUED, None, utcnow()
     task.error = "interrupted; will be looked at again"
-    return True
+    journal.note(session, task, "task.interrupted", f"{task.label}: interrupted, starting again")
 
 
 def _give_up(session: Session, task: Task, error: str | None) -> None:
-    """Failed for good: what depends on it is held."""
-    _end(session, task, TaskStatus.FAILED, error, "task.failed")
-    for later in _later(session, task, TaskStatus.WAITING):
-        later.status = TaskStatus.HELD
+    """Failed for good."""
+    _end(session, task, TaskStatus.FAILED, error)
+    desk.task_failed(session, task)
 
 
-def _end(session: Session, task: Task, status: TaskStatus, error: str | None, kind: str) -> None:
+def _end(session: Session, task: Task, status: TaskStatus, error: str | None) -> None:
+    assert status in FINAL_TASK_STATES
     task.status, task.finished_at, task.error = status, utcnow(), error
-    _note(session, task, kind, task.label)
-    if status is TaskStatus.CANCELLED:
-        for later in _later(session, task, TaskStatus.WAITING):
-            later.status = TaskStatus.HELD
-
-
-def _later(session: Session, task: Task, state: TaskStatus) -> list[Task]:
-    """Everything that waits for the task, directly or not, and is in this state."""
-    found: dict[int, Task] = {}
-    frontier = [task.id]
-    while frontier:
-        rows = session.scalars(
-            select(Task).join(TaskNeed, TaskNeed.task_id == Task.id).where(TaskNeed.needs_id.in_(frontier))
-        ).all()
-        frontier = [row.id for row in rows if row.id not in found]
-        found.update({row.id: row for row in rows})
-    return [later for later in found.values() if later.status is state]
-
-
-def _wake_successors(session: Session, task: Task) -> Ready:
-    if task.status is not TaskStatus.SUCCEEDED:
-        return []
-    ready: Ready = []
-    successors = session.scalars(
-        select(Task)
-        .join(TaskNeed, TaskNeed.task_id == Task.id)
-        .where(TaskNeed.needs_id == task.id, Task.status.in_((TaskStatus.WAITING, TaskStatus.HELD)))
-    ).all()
-    for successor in successors:
-        open_needs = session.scalar(
-            select(Task.id)
-            .join(TaskNeed, TaskNeed.needs_id == Task.id)
-            .where(TaskNeed.task_id == successor.id, Task.status != TaskStatus.SUCCEEDED)
-            .limit(1)
-        )
-        if open_needs is None:
-            successor.status, successor.queued_at = TaskStatus.QUEUED, utcnow()
-            ready.append((successor.id, successor.priority))
-    return ready
-
-
-def _settle(session: Session, task: Task) -> None:
-    """Bring pipeline and service in line with their tasks."""
-    pipeline = session.get_one(Pipeline, task.pipeline_id)
-    states = set(session.scalars(select(Task.status).where(Task.pipeline_id == pipeline.id)))
-    moving = states & {TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.WAITING}
-    if not moving and not states & {TaskStatus.HELD}:
-        pipeline.finished_at = utcnow()
-    service = task.service
-    if service is None or task.check_mode:
-        return
-    newest = current_pipeline(session, service.id)
-    if newest is None or newest.id != pipeline.id:
-        return
-    if task.status is TaskStatus.FAILED:
-        service.status = ServiceStatus.ERROR
-        service.error = customer_words(ErrorClass(task.error_class or ErrorClass.INTERNAL), task.label)
-        _say(session, service, "service.error", service.error)
-    elif task.status is TaskStatus.CANCELLED:
-        service.status = ServiceStatus.ERROR
-        service.error = f"“{task.label}” was cancelled by our staff."
-        _say(session, service, "service.error", service.error)
-    elif states <= {TaskStatus.SUCCEEDED}:
-        _complete(session, service)
-
-
-def _complete(session: Session, service: Service) -> None:
-    now = utcnow()
-    service.error = None
-    if service.desired is Desired.ABSENT:
-        if session.scalar(select(Resource.id).where(Resource.service_id == service.id).limit(1)) is None:
-            session.execute(delete(Account).where(Account.service_id == service.id))
-            service.status, service.terminated_at = ServiceStatus.TERMINATED, now
-            _say(session, service, "service.terminated", "Everything is removed")
-    elif service.desired is Desired.SUSPENDED:
-        service.status = ServiceStatus.SUSPENDED
-        _say(session, service, "service.suspended", "The service is suspended")
+    task.not_before = None
+    journal.note(session, task, f"task.{status.value}", task.label)
+    if status is TaskStatus.SUCCEEDED:
+        words = f"{task.label}: done" + (", something was changed" if task.changed else ", nothing had to be changed")
     else:
-        service.status, service.activated_at = ServiceStatus.ACTIVE, service.activated_at or now
-        _say(session, service, "service.active", "The service is live")
-
-
-def _note(session: Session, task: Task, kind: str, message: str) -> None:
-    session.add(
-        Activity(kind=kind, message=message, service_id=task.service_id, server_id=task.server_id, task_id=task.id)
-    )
-
-
-def _say(session: Session, service: Service, kind: str, message: str) -> None:
-    session.add(Activity(kind=kind, message=message, service_id=service.id))
+        words = f"{task.label}: {error}"
+    journal.record(session, task, words)

@@ -1,11 +1,10 @@
-"""A worker process: takes rings from the queue, runs tasks, renews leases, looks for what got lost."""
+"""A worker process: takes rings from the queue, runs tasks, renews leases, does its share of the housekeeping."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,30 +12,33 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 
 from controller.automation.inventory import host_variables
-from controller.automation.runner import Job, Outcome, end_run, run
+from controller.automation.runner import Job, Outcome, extend_lease, run
 from controller.automation.scrub import Scrubber
 from controller.automation.variables import NotReadyError, RoleVariables, role_variables
 from controller.automation.warm_server import WarmServer
 from controller.domain.failures import ErrorClass
-from controller.domain.words import TaskStatus
-from controller.engine import lifecycle
+from controller.engine import jobs, lifecycle
+from controller.engine.dispatch import READ_ONLY_ACTIONS, claimable
 from controller.engine.events import EventWriter, TaskLog
 from controller.engine.lifecycle import Claim
+from controller.engine.outbox import Outbox
+from controller.engine.reconcile import Reconciler, run_name
 from controller.operations.fleet import Fleet
+from controller.store.base import utcnow
 from controller.store.models import Task
+from controller.store.work_models import WorkerProcess
 
 log = logging.getLogger(__name__)
-RING_AGAIN_SECONDS = 5.0
-
-
-def run_name(task_id: int, fence: int) -> str:
-    """Name of an attempt's folder."""
-    return f"task-{task_id}-{fence}"
+WATCH_SECONDS = 0.5
+JOBS_SECONDS = 5.0
+OUTBOX_SECONDS = 1.0
+PROBES = 2
+"""Checks of servers that do not answer run in places of their own, so that they take none from other tasks."""
 
 
 class Worker:
@@ -50,7 +52,10 @@ class Worker:
         self._stop_task: dict[int, threading.Event] = {}
         self._mutex = threading.Lock()
         self._stopping = threading.Event()
-        self._rung: dict[int, float] = {}
+        self._renewed = time.monotonic()
+        self._probes = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
+        self._reconciler = Reconciler(fleet)
+        self._outbox = Outbox(fleet)
         self._warm = WarmServer(fleet.settings.run_dir) if fleet.settings.warm_ansible else None
 
     # -- one task ------------------------------------------------------------------------------------
@@ -59,6 +64,9 @@ class Worker:
         """What a ring means: try to claim the task and, if it is to be had, run it to a result."""
         if self._stopping.is_set():
             return
+        with self.fleet.database.read() as session:
+            if not claimable(session, task_id):
+                return
         with self.fleet.database.write() as session:
             held = lifecycle.claim(session, task_id, self.owner, self.fleet.settings)
         if held is None:
@@ -66,13 +74,21 @@ class Worker:
         stop = threading.Event()
         with self._mutex:
             self._held[task_id], self._stop_task[task_id] = held, stop
+        if held.is_probe:
+            self._probes.submit(self._run, held, stop)
+        else:
+            self._run(held, stop)
+
+    def _run(self, held: Claim, stop: threading.Event) -> None:
         try:
             outcome, last_seq = self._attempt(held, stop)
             self._finish(held, outcome, last_seq)
+        except Exception:
+            log.exception("task %s ended without a result; its lease will run out", held.task_id)
         finally:
             with self._mutex:
-                self._held.pop(task_id, None)
-                self._stop_task.pop(task_id, None)
+                self._held.pop(held.task_id, None)
+                self._stop_task.pop(held.task_id, None)
 
     def _attempt(self, held: Claim, stop: threading.Event) -> tuple[Outcome, int]:
         """Run the role; whatever goes wrong becomes an outcome."""
@@ -111,7 +127,7 @@ class Worker:
             variables = RoleVariables({})
             if task.resource is not None:
                 variables = role_variables(session, vault, task.resource)
-            elif task.action not in lifecycle.READ_ONLY_ACTIONS:
+            elif task.action not in READ_ONLY_ACTIONS:
                 raise NotReadyError(f"{task.target} is gone already")
             password = vault.unseal(server.ssh_password) if server.ssh_password else None
             key = vault.unseal(server.ssh_private_key) if server.ssh_private_key else None
@@ -126,6 +142,7 @@ class Worker:
                 private_key=key,
                 check=task.check_mode,
                 timeout=settings.task_timeout,
+                lease=settings.lease_seconds,
             )
         return job, [*variables.secrets, *filter(None, (password, key))]
 
@@ -135,7 +152,7 @@ class Worker:
         while True:
             try:
                 with self.fleet.database.write() as session:
-                    ready = lifecycle.finish(session, held, outcome, last_seq, self.fleet.settings)
+                    ready = lifecycle.finish(session, held, outcome, last_seq)
                 break
             except Exception:
                 log.exception("could not write the result of task %s", held.task_id)
@@ -151,18 +168,20 @@ class Worker:
 
     def serve(self) -> None:
         """Work until the process is told to stop (SIGINT, SIGTERM); running tasks are handed back."""
-        self._clean_run_dir()
+        self._reconciler.sweep()
         if self._warm:
             self._warm.ensure()
-        threads = [
-            threading.Thread(target=self._loop, args=(self.renew, self.fleet.settings.lease_seconds / 4), daemon=True),
-            threading.Thread(
-                target=self._loop, args=(self.reconcile, self.fleet.settings.reconcile_seconds), daemon=True
-            ),
-        ]
-        for thread in threads:
-            thread.start()
-        consumer = self.fleet.queue.consumer(self.run_task, self.fleet.settings.workers)
+        self.report()
+        settings = self.fleet.settings
+        for work, interval in (
+            (self.renew, settings.lease_seconds / 4),
+            (self.watch, WATCH_SECONDS),
+            (self.reconcile, settings.reconcile_seconds),
+            (self.run_jobs, JOBS_SECONDS),
+            (self.send_out, OUTBOX_SECONDS),
+        ):
+            threading.Thread(target=self._loop, args=(work, interval), name=work.__name__, daemon=True).start()
+        consumer = self.fleet.queue.consumer(self.run_task, settings.workers)
         consumer.start()
         log.info("worker %s is ready", self.owner)
         try:
@@ -170,50 +189,87 @@ class Worker:
         finally:
             self.stop()
             consumer.stop(graceful=True)
+            self._probes.shutdown()
+            self._sign_off()
             self._close_masters()
             if self._warm:
                 self._warm.stop()
+            self._leave_run_dir()
 
     def stop(self) -> None:
         """End running attempts; their tasks go back to the queue without spending an attempt."""
         self._stopping.set()
+        self._stop(set(self._stop_task))
+
+    def _stop(self, task_ids: set[int]) -> None:
         with self._mutex:
-            for stop in self._stop_task.values():
-                stop.set()
+            for task_id in task_ids & set(self._stop_task):
+                self._stop_task[task_id].set()
+
+    def _holding(self) -> list[Claim]:
+        with self._mutex:
+            return list(self._held.values())
 
     def renew(self) -> None:
-        """Renew the leases of this process; stop what was lost or is to be cancelled."""
-        with self._mutex:
-            held = list(self._held.values())
+        """Renew the leases of this process, on its rows and for its runs; stop what was lost."""
+        self.report()
+        held = self._holding()
+        lost = set()
+        if held:
+            with self.fleet.database.write() as session:
+                lost = lifecycle.renew(session, held, self.fleet.settings)
+        self._renewed = time.monotonic()
+        for claim in held:
+            if claim.task_id not in lost:
+                extend_lease(
+                    self.fleet.settings.run_dir / run_name(claim.task_id, claim.fence),
+                    self.fleet.settings.lease_seconds,
+                )
+        self._stop(lost)
+
+    def watch(self) -> None:
+        """Stop what somebody wants cancelled or given up, and everything when leases could not be renewed."""
+        held = self._holding()
         if not held:
             return
-        with self.fleet.database.write() as session:
-            lost, cancelled = lifecycle.renew(session, self.owner, held, self.fleet.settings)
-        with self._mutex:
-            for task_id in lost | cancelled:
-                if task_id in self._stop_task:
-                    self._stop_task[task_id].set()
+        if time.monotonic() - self._renewed > self.fleet.settings.lease_seconds:
+            self._stop({claim.task_id for claim in held})
+            return
+        with self.fleet.database.read() as session:
+            rows = session.execute(
+                select(Task.id, Task.fence, Task.cancel_requested).where(Task.id.in_([one.task_id for one in held]))
+            )
+            now = {row.id: (row.fence, row.cancel_requested) for row in rows}
+        self._stop({one.task_id for one in held if now.get(one.task_id) != (one.fence, False)})
 
     def reconcile(self) -> None:
-        """Find what no message tells about: leases run out, rings lost, retries due, a dead warm server."""
+        """One round of housekeeping; the warm server is looked after too."""
         if self._warm:
             self._warm.ensure()
-        with self.fleet.database.read() as session:
-            overdue = [(task.id, task.fence) for task in lifecycle.expired(session)]
-        for task_id, fence in overdue:
-            end_run(self.fleet.settings.run_dir / run_name(task_id, fence))
-            shutil.rmtree(self.fleet.settings.run_dir / run_name(task_id, fence), ignore_errors=True)
-            with self.fleet.database.write() as session:
-                ready = lifecycle.take_back(session, task_id, fence)
-            self.fleet.wake(ready)
-        with self.fleet.database.read() as session:
-            due = lifecycle.due(session)
-        # Its own ring is probably on its way: a due task is rung for after a second, then every few seconds.
-        now = time.monotonic()
-        rung = {task_id: self._rung.get(task_id, now - RING_AGAIN_SECONDS + 1.0) for task_id, _ in due}
-        lost = [(task_id, priority) for task_id, priority in due if now - rung[task_id] >= RING_AGAIN_SECONDS]
-        self._rung = rung | {task_id: now for task_id, _ in lost}
-        self.fleet.wake(lost)
+        self._reconciler.reconcile()
+
+    def run_jobs(self) -> None:
+        """Periodic jobs that are due."""
+        jobs.run_due(self.fleet, self.owner)
+
+    def send_out(self) -> None:
+        """E-mails and webhook calls that are due."""
+        self._outbox.send_due()
+
+    def report(self) -> None:
+        """Tell that this worker is there."""
+        with self.fleet.database.write() as session:
+            row = session.get(WorkerProcess, self.owner)
+            if row is None:
+                row = WorkerProcess(name=self.owner, host=socket.gethostname(), places=self.fleet.settings.workers)
+                session.add(row)
+            row.seen_at = utcnow()
+
+    def _sign_off(self) -> None:
+        with contextlib.suppress(Exception), self.fleet.database.write() as session:
+            row = session.get(WorkerProcess, self.owner)
+            if row is not None:
+                session.delete(row)
 
     def _loop(self, work: Callable[[], None], interval: float) -> None:
         while not self._stopping.wait(interval):
@@ -222,25 +278,12 @@ class Worker:
             except Exception:
                 log.exception("%s failed; trying again", work.__name__)
 
-    def _clean_run_dir(self) -> None:
-        """Folders of attempts that are not running any more: their worker died. On this host only."""
+    def _leave_run_dir(self) -> None:
+        """Folders that are empty go with the last worker; what another one uses stays."""
         folder = self.fleet.settings.run_dir
-        if not folder.is_dir():
-            return
-        with self.fleet.database.read() as session:
-            running = {
-                run_name(task_id, fence)
-                for task_id, fence in session.execute(
-                    select(Task.id, Task.fence).where(Task.status == TaskStatus.RUNNING)
-                )
-            }
-        for leftover in folder.glob("task-*"):
-            if leftover.name not in running:
-                end_run(leftover)
-                shutil.rmtree(leftover, ignore_errors=True)
-        for leftover in folder.glob("warm-*"):
-            if not Path(f"/proc/{leftover.name.removeprefix('warm-')}").exists():
-                shutil.rmtree(leftover, ignore_errors=True)
+        for path in (folder / "cp", folder):
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
     def _close_masters(self) -> None:
         """End shared SSH connections of this installation; other workers just open new ones."""

@@ -26,7 +26,7 @@ class Fleet:
         return cls(
             settings=settings,
             vault=Vault.open(settings.key_file),
-            database=Database(settings.effective_database_url),
+            database=Database(settings.effective_database_url, settings.database_busy_seconds),
             queue=Queue(settings),
         )
 

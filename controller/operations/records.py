@@ -7,15 +7,37 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from controller.operations.errors import NotFound
-from controller.store.models import Activity, Audit, Service
+from controller.store.models import Activity, OperationLog, Service
 from controller.store.queries import find_service
 
 T = TypeVar("T")
 
 
-def audit(session: Session, actor: str, action: str, target: str, **detail: Any) -> None:
-    """One audit row; never give it a secret."""
-    session.add(Audit(actor=actor, action=action, target=target, detail=detail))
+def audit(
+    session: Session,
+    actor: str,
+    action: str,
+    target: str,
+    *,
+    message: str = "",
+    service_id: int | None = None,
+    server_id: int | None = None,
+    task_id: int | None = None,
+    **detail: Any,
+) -> None:
+    """One line of the operation log: who asked for what, of which thing. Never give it a secret."""
+    session.add(
+        OperationLog(
+            actor=actor,
+            action=action,
+            target=target,
+            message=message,
+            detail=detail,
+            service_id=service_id,
+            server_id=server_id,
+            task_id=task_id,
+        )
+    )
 
 
 def note(

@@ -13,15 +13,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from controller.automation.hostkeys import HostKey, HostKeyError, scan
-from controller.domain.pipelines import label
-from controller.domain.words import Capability, Desired, Driver, Reason, TaskStatus
+from controller.domain.words import Capability, Driver, TaskStatus
+from controller.engine import breaker, lifecycle
+from controller.engine.dispatch import Ready
+from controller.engine.planning import CUSTOMER_CLICK
+from controller.engine.rows import take_task
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
 from controller.operations.fleet import Fleet
-from controller.operations.planning import CUSTOMER_CLICK
 from controller.operations.records import audit, must, note
-from controller.store.base import utcnow
-from controller.store.models import Pipeline, Server, Task
+from controller.store.models import Server, Task
 from controller.store.queries import find_group, find_server
 
 HOST = re.compile(
@@ -117,39 +118,29 @@ def add(
             raise Conflict(f"there is a server {name} already", field="name") from None
         note(session, "server.added", f"Server {name} added", actor=actor, server_id=server.id)
         audit(session, actor, "server.add", name, address=address, port=port, fingerprint=key.fingerprint)
-        task = _queue_check(session, fleet, actor, server)
-    fleet.wake([(task.id, task.priority)])
+        _, ready = _queue_check(session, actor, server)
+    fleet.wake(ready)
     return server
 
 
 def check(fleet: Fleet, actor: str, key: int | str) -> Task:
-    """Queue ``server.status``: what the server is, has and runs. Raises NotFound."""
+    """Look at a server now: what it is, has and runs. Raises NotFound."""
     with fleet.database.write() as session:
         server = must(find_server(session, key), "server", key)
-        task = _queue_check(session, fleet, actor, server)
-        audit(session, actor, "server.check", server.name)
-    fleet.wake([(task.id, task.priority)])
+        task, ready = _queue_check(session, actor, server)
+        audit(session, actor, "server.check", server.name, server_id=server.id)
+    fleet.wake(ready)
     return task
 
 
-def _queue_check(session: Session, fleet: Fleet, actor: str, server: Server) -> Task:
-    pipeline = Pipeline(reason=Reason.CHECK, actor=actor)
-    session.add(pipeline)
-    session.flush()
-    task = Task(
-        pipeline_id=pipeline.id,
-        server_id=server.id,
-        action="server.status",
-        target=server.name,
-        label=label("server.status", server.name, Desired.ACTIVE),
-        status=TaskStatus.QUEUED,
-        queued_at=utcnow(),
-        priority=CUSTOMER_CLICK,
-        max_attempts=fleet.settings.max_attempts,
-    )
-    session.add(task)
-    session.flush()
-    return task
+def _queue_check(session: Session, actor: str, server: Server) -> tuple[Task, Ready]:
+    """A new check, or the one that is on its way anyway, now."""
+    waiting = breaker.open_check(session, server.id)
+    if waiting is None:
+        task = breaker.new_check(session, server, actor=actor, priority=CUSTOMER_CLICK)
+        return task, [(task.id, task.priority)]
+    task = must(take_task(session, waiting.id), "task", waiting.id)
+    return task, lifecycle.queue_again(session, task) if task.status is TaskStatus.QUEUED else []
 
 
 def _address(fields: Fields, value: Any) -> str:

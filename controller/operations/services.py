@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
 from controller.domain.limits import active_roles, resolve
-from controller.domain.words import Capability, Desired, Reason, ServiceStatus
+from controller.domain.pipelines import Node, with_dependents
+from controller.domain.words import Capability, Desired, Reason, ServiceStatus, TaskStatus
+from controller.engine.lifecycle import overtake
+from controller.engine.planning import start_pipeline, wish
+from controller.engine.rows import take
+from controller.engine.settling import settle
 from controller.operations.errors import Invalid, Refused
 from controller.operations.fields import Fields
 from controller.operations.fleet import Fleet
-from controller.operations.planning import cancel_open_tasks, start_pipeline, wish
 from controller.operations.records import audit
 from controller.operations.records import service as find
+from controller.store.base import utcnow
 from controller.store.models import Pipeline, Resource, Service
-from controller.store.queries import find_product
+from controller.store.queries import current_pipeline, find_product, last_verification
 
 Key = int | str
 GONE = (ServiceStatus.TERMINATING, ServiceStatus.TERMINATED)
+FRESH = dt.timedelta(minutes=30)
+"""How long a verification is believed by a repair."""
 
 
 def suspend(fleet: Fleet, actor: str, key: Key) -> Pipeline:
@@ -45,20 +53,25 @@ def redeploy(fleet: Fleet, actor: str, key: Key) -> Pipeline:
 
 
 def repair(fleet: Fleet, actor: str, key: Key) -> Pipeline:
-    """As redeploy, asked for after a verification."""
-    return _change(fleet, actor, key, Reason.REPAIR, lambda _session, service: service.resources)
+    """Put right what differs: after a fresh verification what it found (and what stands on that), otherwise all
+    is looked at and what is right is left alone. Raises NotFound, Refused."""
+    return _change(fleet, actor, key, Reason.REPAIR, _what_differs)
 
 
 def verify(fleet: Fleet, actor: str, key: Key) -> Pipeline:
-    """The same tasks in check mode: what differs is shown, nothing is touched."""
+    """The same tasks in check mode: what differs is shown, nothing is touched. Raises NotFound, Refused."""
     with fleet.database.write() as session:
         service = find(session, key)
+        take(session, Service, service.id)
         if service.status in GONE:
             raise Refused(f"{service.domain} is {service.status.value}")
+        running = last_verification(session, service.id)
+        if running is not None and running.finished_at is None and running.run_id is None:
+            raise Refused(f"{service.domain} is being verified already")
         pipeline, ready = start_pipeline(
-            session, fleet.settings, reason=Reason.VERIFY, resources=service.resources, actor=actor, service=service
+            session, reason=Reason.VERIFY, resources=service.resources, actor=actor, service=service
         )
-        audit(session, actor, "service.verify", service.domain)
+        audit(session, actor, "service.verify", service.domain, service_id=service.id)
     fleet.wake(ready)
     return pipeline
 
@@ -98,21 +111,41 @@ def _change(
 ) -> Pipeline:
     with fleet.database.write() as session:
         service = find(session, key)
+        take(session, Service, service.id)
         if service.status is ServiceStatus.TERMINATED or (
             service.desired is Desired.ABSENT and reason not in (Reason.TERMINATE, Reason.REDEPLOY)
         ):
             raise Refused(f"{service.domain} is {service.status.value}")
         resources = apply(session, service)
-        cancel_open_tasks(session, service.id)
         service.error = None
         service.status = ServiceStatus.TERMINATING if service.desired is Desired.ABSENT else ServiceStatus.DEPLOYING
         reason = Reason.TERMINATE if service.desired is Desired.ABSENT else reason
-        pipeline, ready = start_pipeline(
-            session, fleet.settings, reason=reason, resources=resources, actor=actor, service=service
-        )
-        audit(session, actor, f"service.{reason.value}", service.domain)
+        pipeline, ready = start_pipeline(session, reason=reason, resources=resources, actor=actor, service=service)
+        overtake(session, service.id, pipeline)
+        # Nothing to do is done at once.
+        settle(session, pipeline.id)
+        audit(session, actor, f"service.{reason.value}", service.domain, service_id=service.id)
     fleet.wake(ready)
     return pipeline
+
+
+def _what_differs(session: Session, service: Service) -> Sequence[Resource]:
+    """What a fresh verification found and what stands on it; everything if there is none or it found nothing
+    (something may have broken since)."""
+    checked = last_verification(session, service.id)
+    if checked is None or checked.finished_at is None or utcnow() - checked.finished_at > FRESH:
+        return service.resources
+    newest = current_pipeline(session, service.id)
+    if newest is not None and newest.id > checked.id:
+        return service.resources
+    wrong = {
+        task.resource_id
+        for task in checked.tasks
+        if task.resource_id is not None and (task.changed or task.status is not TaskStatus.SUCCEEDED)
+    }
+    nodes = [Node(r.id, r.action, r.server_id, r.account_id, r.desired) for r in service.resources]
+    chosen = with_dependents(wrong, nodes)
+    return [resource for resource in service.resources if resource.id in chosen] or service.resources
 
 
 def _domains_and_accounts(service: Service) -> tuple[list[Resource], list[Resource]]:

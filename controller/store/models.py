@@ -128,6 +128,10 @@ class Server(Base):
     checked_at: Mapped[dt.datetime | None]
     problem: Mapped[str | None] = mapped_column(Text)
     """Why the last check failed, in words; None when it did not."""
+    blocked_since: Mapped[dt.datetime | None]
+    """Since when the circuit breaker is open: no task but a check runs until one has got through."""
+    blocked_cause: Mapped[str | None] = mapped_column(String(30))
+    """Class of the failure that opened it."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
 
     group: Mapped[ServerGroup | None] = relationship(back_populates="servers")
@@ -198,6 +202,10 @@ class Service(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
     activated_at: Mapped[dt.datetime | None]
     terminated_at: Mapped[dt.datetime | None]
+    verified_at: Mapped[dt.datetime | None]
+    """When a verification last looked at all of it."""
+    differences: Mapped[int | None]
+    """How many of its things differed then; None if it was never verified."""
 
     product: Mapped[Product] = relationship()
     customer: Mapped[Customer] = relationship(back_populates="services")
@@ -264,6 +272,8 @@ class Pipeline(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     service_id: Mapped[int | None] = mapped_column(ForeignKey("services.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(index=True)
+    """The long run that started it (a drift check over the fleet), which may be cleaned away before it."""
     reason: Mapped[Reason] = mapped_column(words(Reason))
     actor: Mapped[str] = mapped_column(String(254), default="")
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
@@ -298,6 +308,9 @@ class Task(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     """Attempts that counted so far; a run cut off by a dying worker does not count."""
     max_attempts: Mapped[int] = mapped_column(default=3)
+    """Failures that the policy of the last failure's class allows."""
+    tries: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Failures so far by class: each class has a policy of its own."""
     fence: Mapped[int] = mapped_column(default=0)
     """Rises with every claim; a result with an older fence is not written."""
     not_before: Mapped[dt.datetime | None]
@@ -401,14 +414,24 @@ class IdempotencyKey(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow, index=True)
 
 
-class Audit(Base):
-    """Who changed what."""
+class OperationLog(Base):
+    """One lasting line per thing that happened: who or what asked, target, step, result, message.
 
-    __tablename__ = "audit"
+    Without foreign keys: a line outlives what it tells about.
+    """
+
+    __tablename__ = "operation_log"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[dt.datetime] = mapped_column(default=utcnow, index=True)
     actor: Mapped[str] = mapped_column(String(254))
     action: Mapped[str] = mapped_column(String(60))
+    """What was asked for (``service.order``) or the step that ran (``web.domain``)."""
     target: Mapped[str] = mapped_column(String(300))
+    result: Mapped[str] = mapped_column(String(20), default="done")
+    """``done`` for a request, ``succeeded``, ``failed`` or ``cancelled`` for a step."""
+    message: Mapped[str] = mapped_column(Text, default="")
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    service_id: Mapped[int | None] = mapped_column(index=True)
+    server_id: Mapped[int | None] = mapped_column(index=True)
+    task_id: Mapped[int | None] = mapped_column(index=True)

@@ -123,6 +123,16 @@ def current_pipeline(session: Session, service_id: int) -> Pipeline | None:
     ).first()
 
 
+def last_verification(session: Session, service_id: int) -> Pipeline | None:
+    """The newest verification of a service, running or over."""
+    return session.scalars(
+        select(Pipeline)
+        .where(Pipeline.service_id == service_id, Pipeline.reason == Reason.VERIFY)
+        .order_by(Pipeline.id.desc())
+        .limit(1)
+    ).first()
+
+
 def progress(session: Session, service_id: int) -> Progress:
     """Progress of the newest pipeline of a service; 0 of 0 when there is none."""
     pipeline = current_pipeline(session, service_id)

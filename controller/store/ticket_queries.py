@@ -126,6 +126,12 @@ def last_deliveries(session: Session, webhook_id: int, limit: int = 20) -> Seque
     ).all()
 
 
+def last_emails(session: Session, limit: int = 10) -> Sequence[Delivery]:
+    """E-mails that were sent, or are to be; the newest first."""
+    query = select(Delivery).where(Delivery.channel == "email").order_by(Delivery.id.desc()).limit(limit)
+    return session.scalars(query).all()
+
+
 def newest_delivery(session: Session, webhook_ids: Sequence[int]) -> dict[int, Delivery]:
     """The last message of each webhook."""
     newest = select(func.max(Delivery.id)).where(Delivery.webhook_id.in_(webhook_ids)).group_by(Delivery.webhook_id)

@@ -14,6 +14,7 @@ from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import orders
 from controller.sandbox.demo import PRODUCT, Demo
 from controller.store.models import Service, Task
+from tests.support.options import quick_retries
 
 LEASE_SECONDS = "3"
 
@@ -21,12 +22,13 @@ LEASE_SECONDS = "3"
 @contextlib.contextmanager
 def installation(home: Path, *, pace: float = 0.0, **settings: str) -> Iterator[Demo]:
     """Sandbox servers, a worker and the pages; ``settings`` go to the processes' environment."""
-    values = {"LEASE_SECONDS": LEASE_SECONDS, "RETRY_DELAY": "0.3", "RECONCILE_SECONDS": "0.5", **settings}
+    values = {"LEASE_SECONDS": LEASE_SECONDS, "RECONCILE_SECONDS": "0.5", **settings}
     environment = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
     before = {key: os.environ.get(key) for key in environment}
     os.environ.update(environment)
     try:
         with Demo(home, pace=pace) as demo:
+            quick_retries(demo.fleet, delay=0.3)
             settle(demo)
             yield demo
     finally:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from controller.automation.runner import Outcome
 from controller.domain.failures import ErrorClass
 from controller.domain.words import Capability, Desired, ServerStatus, ServiceStatus, TaskStatus
-from controller.engine import lifecycle
+from controller.engine import dispatch, lifecycle
 from controller.engine.lifecycle import Claim
 from controller.operations import orders, services
 from controller.operations import tasks as task_operations
@@ -34,7 +34,7 @@ def claim(fleet: Fleet, task_id: int) -> Claim | None:
 
 def finish(fleet: Fleet, held: Claim, outcome: Outcome = GOOD) -> list[tuple[int, int]] | None:
     with fleet.database.write() as session:
-        return lifecycle.finish(session, held, outcome, 0, fleet.settings)
+        return lifecycle.finish(session, held, outcome, 0)
 
 
 def failed(kind: ErrorClass) -> Outcome:
@@ -51,7 +51,7 @@ def run_all(fleet: Fleet, outcome: Outcome = GOOD) -> int:
     count = 0
     while True:
         with fleet.database.read() as session:
-            due = lifecycle.due(session)
+            due = dispatch.due(session)
         if not due:
             return count
         for task_id, _ in due:
@@ -176,10 +176,10 @@ def test_a_lost_lease_is_noticed_by_its_holder(fleet: Fleet) -> None:
     held = claim(fleet, task_of(fleet, "web.package").id)
     assert held is not None
     with fleet.database.write() as session:
-        assert lifecycle.renew(session, OWNER, [held], fleet.settings) == (set(), set())
+        assert lifecycle.renew(session, [held], fleet.settings) == set()
         session.execute(update(Task).where(Task.id == held.task_id).values(fence=99))
     with fleet.database.write() as session:
-        assert lifecycle.renew(session, OWNER, [held], fleet.settings) == ({held.task_id}, set())
+        assert lifecycle.renew(session, [held], fleet.settings) == {held.task_id}
 
 
 def test_an_interruption_costs_no_attempt_but_a_poison_does_in_the_end(fleet: Fleet) -> None:
@@ -204,7 +204,7 @@ def test_a_failure_is_tried_again_and_then_given_up(fleet: Fleet) -> None:
         held = claim(fleet, task.id)
         assert held is not None
         assert held.attempt == attempt
-        finish(fleet, held, failed(ErrorClass.UNREACHABLE))
+        finish(fleet, held, failed(ErrorClass.BUSY))
     assert task_of(fleet, "web.package").status is TaskStatus.FAILED
     assert status(fleet, service.id) is ServiceStatus.ERROR
     assert task_of(fleet, "web.domain").status is TaskStatus.HELD
@@ -263,7 +263,7 @@ def test_a_server_in_maintenance_gets_no_task(fleet: Fleet) -> None:
         session.execute(update(Server).where(Server.name == "w1").values(status=ServerStatus.MAINTENANCE))
     assert claim(fleet, task_of(fleet, "web.package").id) is None
     with fleet.database.read() as session:
-        assert task_of(fleet, "web.package").id not in {task_id for task_id, _ in lifecycle.due(session)}
+        assert task_of(fleet, "web.package").id not in {task_id for task_id, _ in dispatch.due(session)}
 
 
 def test_termination_removes_the_rows_only_when_the_servers_have_confirmed(fleet: Fleet) -> None:
@@ -316,7 +316,7 @@ def test_an_emptied_queue_is_filled_again_from_the_rows(fleet: Fleet) -> None:
     fleet.queue.flush()
     assert fleet.queue.pending() == 0
     with fleet.database.read() as session:
-        assert len(lifecycle.due(session)) == 4
+        assert len(dispatch.due(session)) == 4
 
 
 def test_a_lock_whose_holder_is_gone_does_not_block_for_ever(fleet: Fleet) -> None:

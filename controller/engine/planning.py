@@ -9,13 +9,12 @@ from sqlalchemy.orm import Session
 
 from controller.domain.pipelines import Node, label, plan
 from controller.domain.words import Desired, Reason, TaskStatus
-from controller.operations.records import note
-from controller.settings import Settings
 from controller.store.base import utcnow
-from controller.store.models import Pipeline, Resource, Server, Service, Task, TaskNeed
+from controller.store.models import Activity, Pipeline, Resource, Server, Service, Task, TaskNeed
 
 CUSTOMER_CLICK = 10
 DEPLOYMENT = 50
+NIGHTLY = 90
 
 
 def wish(resources: Iterable[Resource], desired: Desired) -> None:
@@ -25,32 +24,18 @@ def wish(resources: Iterable[Resource], desired: Desired) -> None:
         resource.generation += 1
 
 
-def cancel_open_tasks(session: Session, service_id: int) -> None:
-    """Tasks that have not started are overtaken by a newer wish; a running one ends on its own, and
-    whatever it did is looked at again by the newer tasks."""
-    for task in session.scalars(
-        select(Task).where(
-            Task.service_id == service_id,
-            Task.status.in_((TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)),
-        )
-    ):
-        task.status = TaskStatus.CANCELLED
-        task.finished_at = utcnow()
-        task.error = "overtaken by a newer request"
-
-
 def start_pipeline(
     session: Session,
-    settings: Settings,
     *,
     reason: Reason,
     resources: Sequence[Resource],
     actor: str,
     service: Service | None = None,
     priority: int = DEPLOYMENT,
+    run_id: int | None = None,
 ) -> tuple[Pipeline, list[tuple[int, int]]]:
     """Write a pipeline and its tasks; returns it and the ready tasks as (id, priority) to ring for."""
-    pipeline = Pipeline(reason=reason, actor=actor, service_id=service.id if service else None)
+    pipeline = Pipeline(reason=reason, actor=actor, service_id=service.id if service else None, run_id=run_id)
     session.add(pipeline)
     session.flush()
     wanted = {resource.server_id for resource in resources}
@@ -79,7 +64,6 @@ def start_pipeline(
             status=TaskStatus.QUEUED if ready else TaskStatus.WAITING,
             queued_at=now if ready else None,
             priority=priority,
-            max_attempts=settings.max_attempts,
         )
         session.add(task)
         tasks[node.resource_id] = task
@@ -91,14 +75,9 @@ def start_pipeline(
     ]
     if edges:
         session.execute(insert(TaskNeed), edges)
-    if service is not None:
-        note(
-            session,
-            f"pipeline.{reason.value}",
-            f"{REASON_WORDS[reason]} ({len(tasks)} steps)",
-            actor=actor,
-            service_id=service.id,
-        )
+    if service is not None and run_id is None:
+        words = f"{REASON_WORDS[reason]} ({len(tasks)} steps)"
+        session.add(Activity(kind=f"pipeline.{reason.value}", message=words, actor=actor, service_id=service.id))
     return pipeline, [(task.id, task.priority) for task in tasks.values() if task.status is TaskStatus.QUEUED]
 
 

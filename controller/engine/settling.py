@@ -1,0 +1,115 @@
+"""Bringing pipelines and services in line with their tasks: what starts, what is held, what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from controller.domain.failures import ErrorClass, customer_words
+from controller.domain.pipelines import Step, arrange
+from controller.domain.words import FINAL_TASK_STATES, Desired, Reason, ServiceStatus, TaskStatus
+from controller.engine import journal
+from controller.engine.dispatch import Ready
+from controller.store.base import utcnow
+from controller.store.models import Account, Pipeline, Resource, Service, Task, TaskNeed
+from controller.store.queries import current_pipeline
+
+
+def settle(session: Session, pipeline_id: int) -> Ready:
+    """After any change to its tasks: queue and hold tasks, finish the pipeline, tell its service.
+
+    Returns the tasks that have become ready. The caller holds the pipeline (``rows``).
+    """
+    session.flush()
+    pipeline = session.get_one(Pipeline, pipeline_id)
+    tasks = session.scalars(select(Task).where(Task.pipeline_id == pipeline_id).order_by(Task.id)).all()
+    needs = session.execute(
+        select(TaskNeed.task_id, TaskNeed.needs_id).join(Task, Task.id == TaskNeed.task_id)
+        .where(Task.pipeline_id == pipeline_id)
+    ).all()  # fmt: skip
+    by_id = {task.id: task for task in tasks}
+    steps = {
+        task.id: Step(task.status, tuple(need.needs_id for need in needs if need.task_id == task.id)) for task in tasks
+    }
+    now = utcnow()
+    ready: Ready = []
+    for task_id, status in arrange(steps).items():
+        task = by_id[task_id]
+        task.status = status
+        if status is TaskStatus.QUEUED:
+            task.queued_at = now
+            ready.append((task_id, task.priority))
+    is_over = all(task.status in FINAL_TASK_STATES for task in tasks)
+    pipeline.finished_at = (pipeline.finished_at or now) if is_over else None
+    session.flush()
+    if pipeline.service_id is not None and pipeline.reason is Reason.VERIFY:
+        _tell_verified(session, pipeline, tasks)
+    elif pipeline.service_id is not None:
+        _tell_service(session, pipeline, tasks)
+    return ready
+
+
+def is_overtaken(session: Session, task: Task) -> bool:
+    """Whether a newer pipeline has the last word about the task's service."""
+    if task.service_id is None or task.check_mode:
+        return False
+    newest = current_pipeline(session, task.service_id)
+    return newest is not None and newest.id != task.pipeline_id
+
+
+def _tell_verified(session: Session, pipeline: Pipeline, tasks: Collection[Task]) -> None:
+    """What a verification that looked at everything came to."""
+    if pipeline.finished_at is None or any(task.status is not TaskStatus.SUCCEEDED for task in tasks):
+        return
+    service = session.get_one(Service, pipeline.service_id)
+    service.verified_at = pipeline.finished_at
+    service.differences = sum(bool(task.changed) for task in tasks)
+
+
+def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task]) -> None:
+    service = session.get_one(Service, pipeline.service_id)
+    newest = current_pipeline(session, service.id)
+    if newest is None or newest.id != pipeline.id or service.status is ServiceStatus.TERMINATED:
+        return
+    broken = next((task for task in tasks if task.status is TaskStatus.FAILED), None) or next(
+        (task for task in tasks if task.status is TaskStatus.CANCELLED), None
+    )
+    if broken is not None:
+        if broken.status is TaskStatus.CANCELLED:
+            words = f"“{broken.label}” was cancelled by our staff."
+        else:
+            words = customer_words(ErrorClass(broken.error_class or ErrorClass.INTERNAL), broken.label)
+        _set_error(session, service, words)
+    elif all(task.status is TaskStatus.SUCCEEDED for task in tasks):
+        _complete(session, service)
+    else:
+        service.error = None
+        if service.status is not ServiceStatus.PENDING:
+            is_going = service.desired is Desired.ABSENT
+            service.status = ServiceStatus.TERMINATING if is_going else ServiceStatus.DEPLOYING
+
+
+def _set_error(session: Session, service: Service, words: str) -> None:
+    if (service.status, service.error) != (ServiceStatus.ERROR, words):
+        service.status, service.error = ServiceStatus.ERROR, words
+        journal.say(session, service, "service.error", words)
+
+
+def _complete(session: Session, service: Service) -> None:
+    now = utcnow()
+    service.error = None
+    if service.desired is Desired.ABSENT:
+        if session.scalar(select(Resource.id).where(Resource.service_id == service.id).limit(1)) is not None:
+            _set_error(session, service, "Something is left on our servers. Our staff can see this.")
+            return
+        session.execute(delete(Account).where(Account.service_id == service.id))
+        service.status, service.terminated_at = ServiceStatus.TERMINATED, now
+        journal.say(session, service, "service.terminated", "Everything is removed")
+    elif service.desired is Desired.SUSPENDED:
+        service.status = ServiceStatus.SUSPENDED
+        journal.say(session, service, "service.suspended", "The service is suspended")
+    else:
+        service.status, service.activated_at = ServiceStatus.ACTIVE, service.activated_at or now
+        journal.say(session, service, "service.active", "The service is live")
