@@ -85,6 +85,26 @@ def task_state(task: Task) -> tuple[str, str]:
     return TASK_STATES[task.status]
 
 
+ACTION_WORDS = {
+    "web.package": "Web plan",
+    "web.account": "Web account",
+    "web.domain": "Website",
+    "web.certificate": "Certificate",
+    "mail.package": "Mail plan",
+    "mail.account": "Mail account",
+    "mail.domain": "Mail domain",
+    "dns.package": "DNS plan",
+    "dns.account": "DNS account",
+    "dns.zone": "DNS zone",
+    "server.status": "Server",
+}
+
+
+def action_words(action: str) -> str:
+    """What a step is about."""
+    return ACTION_WORDS.get(action, action)
+
+
 PRIORITY_WORDS = {10: "Urgent", 50: "Normal", 90: "Low"}
 
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from starlette_wtf import csrf_token
 
 from controller.domain import words
+from controller.store.ticket_queries import open_ticket_count
 from controller.web import present
 from controller.web.assets import Assets
 from controller.web.session import Person, take_flashes
@@ -47,6 +48,7 @@ def make_environment(ui: Path, assets: Assets) -> Environment:
         task_state=present.task_state,
         task_duration=present.task_duration,
         server_state=present.server_state,
+        action_words=present.action_words,
         blocked_words=present.blocked_words,
         priority_words=present.priority_words,
         error_title=present.error_title,
@@ -61,6 +63,7 @@ def make_environment(ui: Path, assets: Assets) -> Environment:
         CAPABILITY_WORDS=present.CAPABILITY_WORDS,
         words=words,
         link=link,
+        open_tickets=open_tickets,
     )
     environment.filters.update(
         duration=present.duration,
@@ -94,6 +97,12 @@ def link(request: Request, **changes: Any) -> str:
     parameters = dict(request.query_params) | {key: str(value) for key, value in changes.items()}
     query = urlencode({key: value for key, value in parameters.items() if value})
     return request.url.path + (f"?{query}" if query else "")
+
+
+def open_tickets(request: Request) -> int:
+    """How many tickets wait for somebody, for the staff's menu."""
+    with request.app.state.fleet.database.read() as session:
+        return open_ticket_count(session)
 
 
 def render(request: Request, template: str, status: int = 200, /, **context: Any) -> HTMLResponse:

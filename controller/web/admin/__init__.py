@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from controller.web.admin import (
     customers,
+    drift,
     groups,
     home,
     order,
@@ -16,7 +17,9 @@ from controller.web.admin import (
     staff,
     task_queue,
     tasks,
+    tickets,
     tokens,
+    webhooks,
 )
 
 routes: list[BaseRoute] = [
@@ -27,8 +30,11 @@ routes: list[BaseRoute] = [
     *products.routes,
     *servers.routes,
     *groups.routes,
+    *drift.routes,
     *task_queue.routes,
     *tasks.routes,
+    *tickets.routes,
+    *webhooks.routes,
     *staff.routes,
     *tokens.routes,
     *profile.routes,

@@ -17,13 +17,14 @@ from controller.operations.errors import OperationError
 from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.models import Activity, Pipeline, Service, Task
-from controller.store.queries import current_pipeline, progress, recent_activity, service_page
+from controller.store.queries import current_pipeline, last_verification, progress, recent_activity, service_page
 from controller.store.task_queries import TaskFilter, task_page
 from controller.web.access import Access, page
 from controller.web.live import after_of, live_of, stream_response
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
 from controller.web.session import flash
 from controller.web.templating import render
+from controller.web.verification import found_by
 
 Operation = Callable[[Fleet, str, int | str], object]
 
@@ -72,6 +73,14 @@ def service_tasks(request: Request) -> Response:
         return _tab(request, session, service, "tasks", found=found, sort=sort)
 
 
+def verification(request: Request) -> Response:
+    """What the last look at the servers found."""
+    with database_of(request).read() as session:
+        service = find(session, request)
+        run = last_verification(session, service.id)
+        return _tab(request, session, service, "verification", checked=found_by(session, run) if run else None)
+
+
 def _tab(request: Request, session: Session, service: Service, tab: str, **context: object) -> Response:
     # Read first: what happens while the page is drawn comes again by the stream.
     last = last_activity(session, service.id)
@@ -101,16 +110,16 @@ def _exists(request: Request) -> None:
         find(session, request)
 
 
-def action(operation: Operation, done: str) -> Callable[[Request], Response]:
+def action(operation: Operation, done: str, tab: str = "deploy") -> Callable[[Request], Response]:
     """A button's endpoint: do it, say so, show the deployment."""
 
     def endpoint(request: Request) -> Response:
-        return _run(request, operation, done)
+        return _run(request, operation, done, tab)
 
     return endpoint
 
 
-def _run(request: Request, operation: Operation, done: str) -> Response:
+def _run(request: Request, operation: Operation, done: str, tab: str = "deploy") -> Response:
     service_id = path_id(request)
     try:
         operation(fleet_of(request), actor_of(request), service_id)
@@ -118,7 +127,7 @@ def _run(request: Request, operation: Operation, done: str) -> Response:
         flash(request, problem.message, "danger")
         return RedirectResponse(f"/admin/services/{service_id}", 303)
     flash(request, done)
-    return RedirectResponse(f"/admin/services/{service_id}/deploy", 303)
+    return RedirectResponse(f"/admin/services/{service_id}/{tab}", 303)
 
 
 def terminate(request: Request) -> Response:
@@ -137,7 +146,20 @@ routes: list[BaseRoute] = [
     page("/admin/services/{id:int}", overview, Access.STAFF),
     page("/admin/services/{id:int}/deploy", deploy, Access.STAFF),
     page("/admin/services/{id:int}/tasks", service_tasks, Access.STAFF),
+    page("/admin/services/{id:int}/verification", verification, Access.STAFF),
     page("/admin/services/{id:int}/stream", stream, Access.STAFF),
+    page(
+        "/admin/services/{id:int}/verify",
+        action(operations.verify, "The servers are being looked at.", "verification"),
+        Access.OPERATOR,
+        methods=["POST"],
+    ),
+    page(
+        "/admin/services/{id:int}/repair",
+        action(operations.repair, "Repair started."),
+        Access.OPERATOR,
+        methods=["POST"],
+    ),
     page(
         "/admin/services/{id:int}/redeploy",
         action(operations.redeploy, "Redeploy started."),
