@@ -139,20 +139,32 @@ CLASS_WORDS: Mapping[ErrorClass, tuple[str, str]] = {
 """Title and explanation of each class, for staff."""
 
 
+# What ssh and sudo say, in lower case. A login by password does not even try a host with another key than the
+# pinned one, and Ansible does not call that unreachable.
+KEY_WORDS = ("host key verification failed", "remote host identification has changed", "using a ssh password instead")
+LOGIN_WORDS = ("permission denied", "invalid/incorrect")
+SUDO_WORDS = ("missing sudo password", "incorrect sudo password", "a password is required", "not in the sudoers file")
+
+
 def classify(result: Mapping[str, Any], *, unreachable: bool) -> tuple[ErrorClass, str]:
     """Class and plain words for the result of a failed Ansible task."""
     message = str(result.get("msg") or result.get("stderr") or result.get("exception") or "no message").strip()
+    lowered = message.lower()
+    of_ansible = unreachable or not result.get("error_class")
+    if of_ansible and any(words in lowered for words in KEY_WORDS):
+        return ErrorClass.HOST_KEY_CHANGED, "the server shows another SSH host key than the pinned one"
     if unreachable:
-        lowered = message.lower()
-        if "host key verification failed" in lowered or "remote host identification has changed" in lowered:
-            return ErrorClass.HOST_KEY_CHANGED, "the server shows another SSH host key than the pinned one"
-        if "permission denied" in lowered or "invalid/incorrect" in lowered:
+        if any(words in lowered for words in LOGIN_WORDS):
             return ErrorClass.AUTHENTICATION, "the server refused the SSH login"
         return ErrorClass.UNREACHABLE, message
     try:
         return ErrorClass(str(result.get("error_class"))), message
     except ValueError:
         pass
-    if "validation of arguments failed" in message.lower():
+    if "validation of arguments failed" in lowered:
         return ErrorClass.BAD_ARGUMENT, "; ".join(result.get("argument_errors") or [message])
-    return ErrorClass.INTERNAL, message
+    # The module never came to speak for itself: what was said instead tells why.
+    said = str(result.get("module_stderr") or "").strip().splitlines()
+    if any(words in text for words in SUDO_WORDS for text in (lowered, *(line.lower() for line in said))):
+        return ErrorClass.AUTHENTICATION, f"the server refused sudo: {said[-1] if said else message}"
+    return ErrorClass.INTERNAL, f"{message} ({said[-1]})" if said else message

@@ -1,14 +1,11 @@
-"""Placement, failures and zone templates."""
+"""Placement and zone templates."""
 
 from __future__ import annotations
-
-import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.domain.failures import NEVER_RETRIED, ErrorClass, RetryPolicy, classify, customer_words
 from controller.domain.placement import Candidate, NoRoomError, place
 from controller.domain.words import Capability
 from controller.domain.zones import DEFAULT_TEMPLATE, TemplateRecord, render
@@ -43,48 +40,6 @@ def test_a_role_that_nobody_can_take_is_refused(servers: list[Candidate]) -> Non
 
 def test_no_limit_means_room() -> None:
     assert place([WEB], [server(1, WEB, load=100_000, capacity=0)])
-
-
-@given(st.integers(1, 50), st.sampled_from(sorted(set(ErrorClass) - NEVER_RETRIED)), st.integers(0, 2**32))
-def test_back_off_grows_is_capped_and_ends(attempts: int, kind: ErrorClass, seed: int) -> None:
-    policy = RetryPolicy(max_attempts=10, delay=2.0, delay_max=60.0)
-    delay = policy.next_delay(attempts, kind, random.Random(seed))
-    if attempts >= 10:
-        assert delay is None
-    else:
-        expected = min(2.0 * 2 ** (attempts - 1), 60.0)
-        assert delay is not None
-        assert 0.75 * expected <= delay <= 1.25 * expected
-
-
-@pytest.mark.parametrize("kind", sorted(NEVER_RETRIED))
-def test_what_cannot_get_better_is_not_tried_again(kind: ErrorClass) -> None:
-    assert RetryPolicy(10, 1.0).next_delay(1, kind, random.Random(0)) is None
-
-
-@pytest.mark.parametrize(
-    ("result", "unreachable", "kind"),
-    [
-        ({"msg": "Failed to connect to the host via ssh: Connection refused"}, True, ErrorClass.UNREACHABLE),
-        ({"msg": "Host key verification failed."}, True, ErrorClass.HOST_KEY_CHANGED),
-        ({"msg": "root@x: Permission denied (publickey)."}, True, ErrorClass.AUTHENTICATION),
-        ({"msg": "x", "error_class": "busy"}, False, ErrorClass.BUSY),
-        ({"msg": "x", "error_class": "no such class"}, False, ErrorClass.INTERNAL),
-        ({"msg": "Validation of arguments failed:\nx"}, False, ErrorClass.BAD_ARGUMENT),
-        ({}, False, ErrorClass.INTERNAL),
-    ],
-)
-def test_failures_are_told_apart(result: dict[str, str], unreachable: bool, kind: ErrorClass) -> None:
-    found, words = classify(result, unreachable=unreachable)
-    assert found is kind
-    assert words
-
-
-def test_a_customer_reads_no_internals() -> None:
-    for kind in ErrorClass:
-        words = customer_words(kind, "Configuring web hosting")
-        assert "Configuring web hosting" in words
-        assert "ssh" not in words.lower()
 
 
 FULL = {
