@@ -12,12 +12,25 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from controller.domain.words import Driver, ServiceStatus, TaskStatus
-from controller.operations import groups, orders, people, products, tokens
+from controller.domain.words import Driver, Reason, ServiceStatus, TaskStatus
+from controller.engine import desk
+from controller.operations import groups, orders, people, products, tokens, webhooks
 from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.store.base import utcnow
-from controller.store.models import Activity, Customer, Product, Resource, Server, ServerGroup, Service, Task, TaskEvent
+from controller.store.desk_models import Ticket
+from controller.store.models import (
+    Activity,
+    Customer,
+    Pipeline,
+    Product,
+    Resource,
+    Server,
+    ServerGroup,
+    Service,
+    Task,
+    TaskEvent,
+)
 from controller.store.schema import upgrade
 from controller.store.vault import create_key
 from controller.web.app import create_app
@@ -128,6 +141,8 @@ def fill(configured: Settings) -> Fleet:
         )
         if name == "anna":
             finish(fleet, service.id)
+    add_ticket(fleet)
+    webhooks.create(fleet, "test", name="chat", url="https://chat.example/hook", events=["ticket.opened"])
     _, plain = tokens.create(fleet, "test", name="billing", scope="admin")
     (configured.home / "token").write_text(plain)
     return fleet
@@ -195,6 +210,31 @@ def finish(fleet: Fleet, service_id: int) -> None:
         service = session.get_one(Service, service_id)
         service.status, service.activated_at = ServiceStatus.ACTIVE, utcnow()
         session.add(Activity(service_id=service_id, kind="service.active", message=f"{service.domain} is live"))
+
+
+def add_ticket(fleet: Fleet, target: str = "ben.example") -> int:
+    """What the engine writes when the last attempt of a task has failed; returns the ticket's id."""
+    with fleet.database.write() as session:
+        server = session.scalars(select(Server).order_by(Server.id)).first()
+        pipeline = Pipeline(reason=Reason.REPAIR, finished_at=utcnow())
+        session.add(pipeline)
+        session.flush()
+        task = Task(
+            pipeline_id=pipeline.id,
+            server_id=server.id,
+            action="web.domain",
+            target=target,
+            label="Configuring web hosting",
+            status=TaskStatus.FAILED,
+            attempt=1,
+            error_class="refused",
+            error="v-add-web-domain: invalid <domain>",
+            finished_at=utcnow(),
+        )
+        session.add(task)
+        session.flush()
+        desk.task_failed(session, task)
+        return session.scalars(select(Ticket.id).where(Ticket.task_id == task.id)).one()
 
 
 def log(session, task: Task, text: str, kind: str = "verbose", seq: int | None = None) -> None:
