@@ -28,6 +28,7 @@ from controller.domain.words import TaskStatus
 from controller.store.database import Database
 from controller.store.models import Activity, Service, Task
 from controller.store.queries import activity_since, events_since, progress
+from controller.web.customer_lines import line as customer_line
 from controller.web.log_lines import log_line
 from controller.web.present import task_state
 
@@ -201,18 +202,32 @@ class Live:
 
     async def task(self, task_id: int, after: int) -> AsyncGenerator[ServerSentEvent, None]:
         """Log lines of a task after a number, as they come; ``end`` when the task is over and all is sent."""
+        async with aclosing(self._task_items(task_id, after)) as items:
+            async for item in items:
+                yield line_event(item) if "seq" in item else end_event(item)
+
+    async def step(self, task_id: int, after: int) -> AsyncGenerator[ServerSentEvent, None]:
+        """The same as the customer reads it: lines that are not for customers are left out."""
+        async with aclosing(self._task_items(task_id, after)) as items:
+            async for item in items:
+                if "seq" not in item:
+                    yield end_event(item)
+                elif item["customer"] is not None:
+                    yield line_event(item["customer"])
+
+    async def _task_items(self, task_id: int, after: int) -> AsyncGenerator[Item, None]:
         async with self._open(("task", task_id)) as stream:
             for line in await run_in_threadpool(self._replay_task, task_id, after):
                 after = line["seq"]
-                yield line_event(line)
+                yield line
             self._task_seen.setdefault(task_id, after)
             while (item := await stream.next()) is not None:
                 if "seq" not in item:
-                    yield ServerSentEvent(json.dumps(item), event="end")
+                    yield item
                     return
                 if item["seq"] > after:
                     after = item["seq"]
-                    yield line_event(item)
+                    yield item
 
     def _replay_service(self, service_id: int, after: int) -> list[Item]:
         with self.database.read() as session:
@@ -230,7 +245,7 @@ def all_lines(session: Session, task_id: int, after: int) -> list[Item]:
     lines: list[Item] = []
     while events := events_since(session, task_id, after):
         after = events[-1].seq
-        lines += [log_line(event) for event in events]
+        lines += [log_line(event) | {"customer": customer_line(event)} for event in events]
     return lines
 
 
@@ -259,7 +274,13 @@ def activity_event(item: Item) -> ServerSentEvent:
 
 def line_event(item: Item) -> ServerSentEvent:
     """One event of a task's stream."""
-    return ServerSentEvent(json.dumps(item), event="line", id=str(item["seq"]))
+    told = {key: value for key, value in item.items() if key != "customer"}
+    return ServerSentEvent(json.dumps(told), event="line", id=str(item["seq"]))
+
+
+def end_event(item: Item) -> ServerSentEvent:
+    """The last event of a task's stream."""
+    return ServerSentEvent(json.dumps(item), event="end")
 
 
 def activity_item(row: Activity) -> Item:

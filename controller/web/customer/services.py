@@ -11,12 +11,13 @@ from starlette.routing import BaseRoute
 
 from controller.domain.words import Reason, ServiceStatus
 from controller.operations.errors import NotFound
-from controller.store.models import Activity, Service
+from controller.store.models import Activity, Service, Task
 from controller.store.queries import current_pipeline, progress
 from controller.web.access import Access, page
 from controller.web.admin.services import last_activity
 from controller.web.customer.facts import panel_facts
 from controller.web.customer.order import products_for_customers
+from controller.web.customer_lines import AWAY, hints, lines_of
 from controller.web.live import after_of, live_of, stream_response
 from controller.web.request_tools import database_of, path_id
 from controller.web.session import person_of
@@ -55,6 +56,7 @@ def service_page(request: Request) -> Response:
         # Read first: what happens while the page is drawn comes again by the stream.
         last = last_activity(session, service.id)
         pipeline = current_pipeline(session, service.id)
+        tasks = pipeline.tasks if pipeline else []
         first_setup = service.activated_at is None and (pipeline is None or pipeline.reason is not Reason.TERMINATE)
         return render(
             request,
@@ -62,7 +64,11 @@ def service_page(request: Request) -> Response:
             service=service,
             last=last,
             steps=progress(session, service.id),
-            tasks=pipeline.tasks if pipeline else [],
+            tasks=tasks,
+            lines=lines_of(session, tasks),
+            hints=hints(tasks),
+            away=AWAY,
+            waiting=f"{AWAY}." in hints(tasks).values(),
             reason=pipeline.reason if pipeline else None,
             activity=_activity(session, service.id),
             working=service.status in WORKING,
@@ -92,6 +98,21 @@ async def stream(request: Request) -> Response:
     return stream_response(live_of(request).service(path_id(request), after_of(request)))
 
 
+async def step_stream(request: Request) -> Response:
+    """The lines of one step of one's own service, in words for customers."""
+    task_id = await run_in_threadpool(_own_step, request)
+    return stream_response(live_of(request).step(task_id, after_of(request)))
+
+
+def _own_step(request: Request) -> int:
+    with database_of(request).read() as session:
+        service, task_id = find_own(session, request), path_id(request, "step")
+        task = session.get(Task, task_id)
+        if task is None or task.service_id != service.id:
+            raise NotFound("step", task_id)
+        return task.id
+
+
 def _own(request: Request) -> None:
     with database_of(request).read() as session:
         find_own(session, request)
@@ -101,4 +122,5 @@ routes: list[BaseRoute] = [
     page("/panel", service_list, Access.CUSTOMER),
     page("/panel/services/{id:int}", service_page, Access.CUSTOMER),
     page("/panel/services/{id:int}/stream", stream, Access.CUSTOMER),
+    page("/panel/services/{id:int}/steps/{step:int}/stream", step_stream, Access.CUSTOMER),
 ]

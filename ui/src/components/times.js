@@ -1,7 +1,10 @@
 // <time datetime="..." data-relative> keeps "3 minutes ago" true; every <time> gets the reader's own clock as title.
+// <time datetime="..." data-clock> shows the reader's own clock.
 // <span data-running-since="ISO"> counts up.
 const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
+
+export const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
 
 function relative(seconds) {
   const steps = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
@@ -23,6 +26,7 @@ function refresh() {
   for (const time of document.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     time.title = exact.format(at);
+    if ("clock" in time.dataset && time.textContent !== clock(at)) time.textContent = clock(at);
     const text = relative((at - Date.now()) / 1000);
     if ("relative" in time.dataset && time.textContent !== text) time.textContent = text;
   }
