@@ -113,7 +113,8 @@ class EventWriter:
         (paused past its lease) are given to the newer attempt by now."""
         with self._database.write_beside() as session:
             task_ids = {item["task_id"] for item in batch}
-            held = select(Task.id, Task.fence).where(Task.id.in_(task_ids)).with_for_update(read=True)
+            # In the order of the ids, as leases are renewed: otherwise two could wait for each other.
+            held = select(Task.id, Task.fence).where(Task.id.in_(task_ids)).order_by(Task.id).with_for_update(read=True)
             fences = {task_id: fence for task_id, fence in session.execute(held)}  # noqa: C416
             rows = [_row(item) for item in batch if fences.get(item["task_id"]) == item["fence"]]
             if rows:
