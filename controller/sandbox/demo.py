@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -36,8 +36,9 @@ STAFF = "staff@demo.test"
 CUSTOMER = "customer@demo.test"
 CUSTOMER_NAME = "Ada Customer"
 
-# name, capabilities, address in a documentation network (RFC 5737), host name
-SERVERS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
+ServerSpec = tuple[str, tuple[str, ...], str, str]
+"""Name, capabilities, address in a documentation network (RFC 5737), host name."""
+SERVERS: tuple[ServerSpec, ...] = (
     ("web01", ("web",), "192.0.2.11", "web01.fleet.test"),
     ("web02", ("web",), "192.0.2.12", "web02.fleet.test"),
     ("mx01", ("mail",), "192.0.2.21", "mx01.fleet.test"),
@@ -54,10 +55,18 @@ class DemoError(RuntimeError):
 class Demo:
     """An installation in one folder. Use as a context manager: everything started is stopped at the end."""
 
-    def __init__(self, home: Path, *, host: str = "127.0.0.1", port: int | None = None, pace: float = 1.0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        pace: float = 1.0,
+        machines: Sequence[ServerSpec] = SERVERS,
+    ) -> None:
         self.home = home.resolve()
         self.host, self.port = host, port or free_port()
-        self.pace = pace
+        self.pace, self.machines = pace, machines
         self.settings = Settings(home=self.home)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._worker: subprocess.Popen[bytes] | None = None
@@ -86,7 +95,7 @@ class Demo:
         create_key(self.settings.key_file)
         upgrade(self.settings.effective_database_url)
         self.servers = SandboxFleet(self.home / "sandbox")
-        for name, capabilities, ip, hostname in SERVERS:
+        for name, capabilities, ip, hostname in self.machines:
             if name not in self.servers.servers:
                 self.servers.add(name, set(capabilities), ip=ip, hostname=hostname)
         for server in self.servers:
@@ -167,12 +176,12 @@ class Demo:
         with self.fleet.database.read() as session:
             have_group = find_group(session, GROUP) is not None
             have_product = find_product(session, PRODUCT) is not None
-            have_servers = {name for name, *_ in SERVERS if find_server(session, name) is not None}
+            have_servers = {name for name, *_ in self.machines if find_server(session, name) is not None}
             have_customer = find_customer(session, CUSTOMER) is not None
             have_logins = set(session.scalars(select(User.email)))
         if not have_group:
             groups.create(self.fleet, ACTOR, name=GROUP, description="Two web, two mail and two DNS servers")
-        for name, capabilities, _, _ in SERVERS:
+        for name, capabilities, _, _ in self.machines:
             if name not in have_servers:
                 server = self.servers[name]
                 servers.add(
@@ -242,7 +251,7 @@ Hestia Fleet is running.
   Staff     {STAFF}      password  {self.staff_password}
   Customer  {CUSTOMER}   password  {self.customer_password}
 
-  {len(SERVERS)} sandbox servers: {", ".join(name for name, *_ in SERVERS)}
+  {len(self.machines)} sandbox servers: {", ".join(name for name, *_ in self.machines)}
   Data in {self.home}
 
 Sign in as customer, order hosting, and watch it being built; or as staff, and see it all.

@@ -5,35 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
 
 from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import orders
-from controller.sandbox.demo import PRODUCT, Demo
+from controller.sandbox.demo import PRODUCT, SERVERS, Demo, ServerSpec
 from controller.store.models import Service, Task
 from tests.support.options import quick_retries
+from tests.support.storages import Storage, environment
 
 LEASE_SECONDS = "3"
 
 
 @contextlib.contextmanager
-def installation(home: Path, *, pace: float = 0.0, **settings: str) -> Iterator[Demo]:
+def installation(
+    home: Path,
+    *,
+    pace: float = 0.0,
+    storage: Storage | None = None,
+    machines: Sequence[ServerSpec] = SERVERS,
+    **settings: str,
+) -> Iterator[Demo]:
     """Sandbox servers, a worker and the pages; ``settings`` go to the processes' environment."""
     values = {"LEASE_SECONDS": LEASE_SECONDS, "RECONCILE_SECONDS": "0.5", **settings}
-    environment = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
-    before = {key: os.environ.get(key) for key in environment}
-    os.environ.update(environment)
-    try:
-        with Demo(home, pace=pace) as demo:
-            quick_retries(demo.fleet, delay=0.3)
-            settle(demo)
-            yield demo
-    finally:
-        for key, value in before.items():
-            os.environ.pop(key) if value is None else os.environ.update({key: value})
+    told = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
+    with environment(told | (storage.environment if storage else {})), Demo(home, pace=pace, machines=machines) as demo:
+        quick_retries(demo.fleet, delay=0.3)
+        settle(demo)
+        yield demo
 
 
 def until(holds: Callable[[], object], seconds: float = 180.0, words: str = "it did not happen") -> None:
