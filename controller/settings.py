@@ -16,28 +16,30 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HESTIA_FLEET_", extra="ignore")
 
-    home: Path = Field(default_factory=lambda: Path.home() / ".local/share/hestia-fleet")
-    database_url: str = ""
-    queue_url: str = ""
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".local/share/hestia-fleet", description="the data folder"
+    )
+    database_url: str = Field("", description="SQLAlchemy URL; SQLite in the data folder if empty")
+    queue_url: str = Field("", description="sqlite:///path or redis://...; SQLite in the data folder if empty")
     database_busy_seconds: float = Field(30.0, gt=0, description="how long a writer waits for another one")
-    secret_key_file: Path | None = None
+    secret_key_file: Path | None = Field(None, description="key that encrypts secrets and signs sessions")
 
     workers: int = Field(4, ge=1, le=64, description="tasks one worker process runs side by side")
     lease_seconds: float = Field(20.0, gt=1, description="a worker that does not renew this long is dead")
     task_timeout: float = Field(900.0, gt=1, description="longest run of one attempt")
     reconcile_seconds: float = Field(2.0, gt=0, description="how often lost wake-ups and leases are looked for")
     warm_ansible: bool = Field(True, description="fork runs from a process that has imported Ansible already")
-    server_python: str = "/usr/bin/python3"
+    server_python: str = Field("/usr/bin/python3", description="Python of the servers")
 
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$",
         description="address of the pages, for links in e-mails and webhooks",
     )
-    session_hours: int = Field(12, ge=1)
-    secure_cookies: bool = False
-    login_rate: str = "10/minute"
-    event_flush_seconds: float = Field(0.1, gt=0)
+    session_hours: int = Field(12, ge=1, description="an idle person is signed out after this")
+    secure_cookies: bool = Field(False, description="cookies over HTTPS only; switch it on behind TLS")
+    login_rate: str = Field("10/minute", description="how often one address may try to sign in")
+    event_flush_seconds: float = Field(0.1, gt=0, description="how often log lines of running tasks are stored")
 
     @cached_property
     def effective_database_url(self) -> str:

@@ -16,12 +16,15 @@ from controller.domain.options import (
     BY_NAME,
     SECRETS,
     SECTIONS,
+    DriftOptions,
     MailOptions,
     RetryOptions,
     Section,
     TicketOptions,
 )
 from controller.domain.problems import Problem
+from controller.engine.drift import KIND as DRIFT_JOB
+from controller.operations import jobs
 from controller.operations.fields import Fields
 from controller.operations.fleet import Fleet
 from controller.operations.reasons import problems
@@ -268,6 +271,8 @@ def _write(
     lines = [f"{path}: {_word(was)} -> {_word(now)}" for path, (was, now) in changed.items()]
     lines += [f"{field}: {words}" for field, words in secret_words.items()]
     save(session, new, actor)
+    if isinstance(new, DriftOptions):
+        jobs.replan(session, DRIFT_JOB)
     audit(session, actor, action, new.section, message="; ".join(lines), changes={**changed, **secret_words})
 
 
