@@ -170,7 +170,7 @@ def check_server(key: ServerKey, as_json: AsJson = False) -> None:
     """Queue a look at a server."""
     from controller.operations import servers
     from controller.store.models import Task
-    from controller.web.api.represent import task_answer
+    from controller.web.api.task_answers import task_answer
 
     with opened() as fleet:
         task = servers.check(fleet, actor(), key)

@@ -120,7 +120,7 @@ def list_tasks(key: ServiceKey, as_json: AsJson = False) -> None:
 
     from controller.cli.tasks import print_tasks
     from controller.store.models import Task
-    from controller.web.api.represent import task_answers
+    from controller.web.api.task_answers import task_answers
 
     with opened() as fleet:
         service_id = _find(fleet, key).id

@@ -27,7 +27,7 @@ from controller.cli.console import (
 if TYPE_CHECKING:
     from controller.operations.fleet import Fleet
     from controller.store.models import TaskEvent
-    from controller.web.api.answers import TaskAnswer
+    from controller.web.api.task_answers import TaskAnswer
 
 task_app = new_group("Tasks: what is queued, runs, was done.")
 
@@ -73,7 +73,7 @@ def list_tasks(
     from controller.operations.records import must
     from controller.store.queries import find_server, find_service
     from controller.store.task_queries import TaskFilter, task_page
-    from controller.web.api.represent import task_answers
+    from controller.web.api.task_answers import task_answers
 
     if status and status not in set(TaskStatus):
         raise BadInput(f"--status: must be one of {', '.join(TaskStatus)}")
@@ -178,14 +178,14 @@ def _done(fleet: Fleet, task_id: int, words: str, as_json: bool) -> None:
 def _answer(fleet: Fleet, task_id: int) -> TaskAnswer:
     from controller.operations.records import must
     from controller.store.models import Task
-    from controller.web.api.represent import task_answer
+    from controller.web.api.task_answers import task_answer
 
     with fleet.database.read() as session:
         return task_answer(session, must(session.get(Task, task_id), "task", task_id))
 
 
 def _print_event(event: TaskEvent, as_json: bool) -> None:
-    from controller.web.api.represent import event_answer
+    from controller.web.api.task_answers import event_answer
     from controller.web.log_lines import readable
 
     if as_json:

@@ -15,7 +15,6 @@ from controller.domain.words import (
     Reason,
     ServerStatus,
     ServiceStatus,
-    TaskStatus,
 )
 
 T = TypeVar("T")
@@ -192,51 +191,6 @@ class ServiceAnswer(ServiceSummary):
     accounts: list[AccountAnswer]
     servers: list[HostingServer]
     limits: dict[str, Any]
-
-
-class TaskAnswer(BaseModel):
-    """One unit of queued work."""
-
-    id: int
-    action: str
-    label: str
-    target: str
-    server: str
-    service_id: int | None
-    pipeline_id: int
-    status: TaskStatus
-    check_mode: bool
-    attempt: int
-    max_attempts: int
-    error_class: str | None
-    error: str | None
-    changed: bool | None
-    result: dict[str, Any] = Field(description="facts, actions, repaired and diff of the last attempt")
-    needs: list[int] = Field(description="tasks that must succeed first")
-    created_at: dt.datetime
-    queued_at: dt.datetime | None
-    not_before: dt.datetime | None = Field(description="when the next attempt is due")
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
-    events_expected: int | None = Field(description="how many log lines there are when the attempt is over")
-    links: Links
-
-
-class EventAnswer(BaseModel):
-    """One line of a task's log."""
-
-    seq: int
-    attempt: int
-    at: dt.datetime
-    kind: str
-    text: str
-
-
-class EventsAnswer(BaseModel):
-    """Log lines after a number; ask again with ``after`` = ``last`` until ``items`` is empty."""
-
-    items: list[EventAnswer]
-    last: int
 
 
 class ZoneSummary(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,15 @@ class Follow:
     after: int = 0
 
 
-Outcome = BaseModel | Listed | Follow | dict[str, Any] | None
+@dataclass(frozen=True)
+class TextFile:
+    """The answer is text, sent in pieces as they are read."""
+
+    pieces: Iterator[str]
+    media_type: str
+
+
+Outcome = BaseModel | Listed | Follow | TextFile | dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Call:
     creates: Creates | None = None
     listed: bool = False
     streams: str = ""
+    text: tuple[str, ...] = ()
+    """Media types of an answer that is text."""
     public: bool = False
     problems: tuple[str, ...] = field(default=())
 

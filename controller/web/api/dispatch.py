@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -29,7 +29,7 @@ from controller.store.models import ApiToken
 from controller.web.access import Access, declare
 from controller.web.api import PREFIX, idempotency
 from controller.web.api.bodies import Nothing, sound_key
-from controller.web.api.calls import Asked, Call, Creates, Follow, Listed
+from controller.web.api.calls import Asked, Call, Creates, Follow, Listed, TextFile
 from controller.web.api.creation import CreatingDatabase
 from controller.web.api.problems import ProblemError, from_operation, from_validation, respond
 from controller.web.live import after_of, live_of, stream_response
@@ -204,6 +204,8 @@ def answer_to(call: Call, asked: Asked, incoming: Incoming) -> Response | Follow
             return dataclasses.replace(outcome, after=incoming.after)
         case Listed():
             return list_response(outcome, incoming)
+        case TextFile():
+            return StreamingResponse(outcome.pieces, call.status, media_type=outcome.media_type)
         case BaseModel():
             return Response(outcome.model_dump_json(), call.status, media_type="application/json")
         case dict():

@@ -12,7 +12,7 @@ from controller.operations.records import must
 from controller.store.models import Customer, Product, Server, ServerGroup
 from controller.store.queries import find_customer, find_group, find_product, find_server
 from controller.web.api import lists
-from controller.web.api.answers import CustomerAnswer, GroupAnswer, ProductAnswer, ServerAnswer, TaskAnswer
+from controller.web.api.answers import CustomerAnswer, GroupAnswer, ProductAnswer, ServerAnswer
 from controller.web.api.bodies import NewCustomer, NewGroup, NewProduct, NewServer, Nothing
 from controller.web.api.calls import Asked, Call, Creates, Listed
 from controller.web.api.represent import (
@@ -20,8 +20,8 @@ from controller.web.api.represent import (
     group_answer,
     product_answer,
     server_answer,
-    task_answer,
 )
+from controller.web.api.task_answers import TaskAnswer, task_answer
 
 
 def _list_servers(asked: Asked) -> Listed:

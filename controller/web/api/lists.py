@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -21,7 +21,7 @@ from controller.store.queries import (
     find_service,
     service_page,
 )
-from controller.store.task_queries import TaskFilter, task_page
+from controller.store.task_queries import STUCK, TaskFilter, task_page
 from controller.web.api.bodies import KEY_MAX, sound_key
 from controller.web.api.represent import ZONE
 
@@ -51,11 +51,16 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class ListParameters(Parameters):
-    """What every list takes."""
+class PageParameters(Parameters):
+    """Which page of a list."""
 
     page: int = Field(1, ge=1, le=10**9)
     per_page: int = Field(25, ge=1, le=PER_PAGE_MAX)
+
+
+class ListParameters(PageParameters):
+    """What most lists take."""
+
     search: Search = Field("", description="part of a name, domain, address")
 
 
@@ -104,11 +109,13 @@ class ServiceTaskParameters(ListParameters):
 
 
 class TaskParameters(ListParameters):
-    """Tasks by status, service, server, action."""
+    """Tasks by status, service, server, group, action."""
 
     status: TaskStatus | None = None
+    stuck: bool = Field(False, description="only tasks that run although their time is long over")
     service: Name = Field(None, description="id or domain")
     server: Name = Field(None, description="id or name")
+    group: Name = Field(None, description="id or name; servers of the group and attached DNS servers")
     action: str = Field("", max_length=40, description="for instance web.account")
     sort: str = sort_field(("id", "action", "target", "server", "status", "created", "started", "finished"), "-id")
 
@@ -124,6 +131,12 @@ class EventParameters(Parameters):
 
     after: int = Field(0, ge=0, lt=2**31, description="only lines with a higher seq")
     limit: int = Field(500, ge=1, le=2000)
+
+
+class LogParameters(Parameters):
+    """In which form a log is wanted."""
+
+    format: Literal["text", "json"] = Field("text", description="json is one object on each line")
 
 
 class StreamParameters(Parameters):
@@ -183,30 +196,34 @@ def services(session: Session, asked: ServiceParameters) -> Page[Service]:
         page=asked.page,
         per_page=asked.per_page,
     )
-    return _as_asked(found, asked)
+    return as_asked(found, asked)
 
 
-def tasks(session: Session, asked: TaskParameters) -> Page[Task]:
-    """Tasks with their server. Raises NotFound for an unknown service or server."""
-    service_id = server_id = None
+def tasks(session: Session, asked: TaskParameters, stuck: ColumnElement[bool]) -> Page[Task]:
+    """Tasks with their server. Raises NotFound for an unknown service, server or group."""
+    found = task_page(
+        session, task_filter(session, asked), stuck=stuck, sort=asked.sort, page=asked.page, per_page=asked.per_page
+    )
+    return as_asked(found, asked)
+
+
+def task_filter(session: Session, asked: Any) -> TaskFilter:
+    """The filter that parameters or a body name. Raises NotFound for an unknown service, server or group."""
+    service_id = server_id = group_id = None
     if asked.service is not None:
         service_id = must(find_service(session, asked.service), "service", asked.service).id
     if asked.server is not None:
         server_id = must(find_server(session, asked.server), "server", asked.server).id
-    found = task_page(
-        session,
-        TaskFilter(
-            service_id=service_id,
-            server_id=server_id,
-            state=asked.status or "",
-            action=asked.action,
-            search=asked.search,
-        ),
-        sort=asked.sort,
-        page=asked.page,
-        per_page=asked.per_page,
+    if asked.group is not None:
+        group_id = must(find_group(session, asked.group), "group", asked.group).id
+    return TaskFilter(
+        service_id=service_id,
+        server_id=server_id,
+        group_id=group_id,
+        state=STUCK if asked.stuck else asked.status or "",
+        action=asked.action,
+        search=asked.search,
     )
-    return _as_asked(found, asked)
 
 
 def service_tasks(session: Session, service_id: int, asked: ServiceTaskParameters) -> Page[Task]:
@@ -218,7 +235,7 @@ def service_tasks(session: Session, service_id: int, asked: ServiceTaskParameter
         page=asked.page,
         per_page=asked.per_page,
     )
-    return _as_asked(found, asked)
+    return as_asked(found, asked)
 
 
 def zones(session: Session, asked: ZoneParameters) -> Page[Service]:
@@ -248,7 +265,7 @@ def _paged(
     return Page(rows, total, asked.page, asked.per_page)
 
 
-def _as_asked(found: Page[T], asked: ListParameters) -> Page[T]:
+def as_asked(found: Page[T], asked: Any) -> Page[T]:
     """A page past the end is empty, so that who reads on until nothing comes does not read for ever."""
     if found.page == asked.page:
         return found

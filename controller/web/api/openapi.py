@@ -39,6 +39,9 @@ TAGS = {
     "services": "One customer's hosting on one domain.",
     "tasks": "Units of queued work, and their logs.",
     "zones": "DNS zones of services.",
+    "drift-checks": "Comparisons of the whole fleet with what it should be.",
+    "tickets": "Failures that need a person.",
+    "webhooks": "Addresses that are told what happens, and what was sent to them.",
     "settings": "Settings of the installation.",
 }
 
@@ -142,7 +145,7 @@ def _operation(call: Call, schemas: dict[type[BaseModel], Schema]) -> Schema:
 
 
 def _path_parameters(call: Call) -> list[Schema]:
-    only_id = call.tag == "tasks"
+    only_id = call.tag in ("tasks", "tickets", "drift-checks")
     return [
         {
             "name": name,
@@ -215,6 +218,11 @@ def _success(call: Call, schemas: dict[type[BaseModel], Schema]) -> Schema:
         return {
             "description": f"server-sent events named `{call.streams}`, each with its id; no gaps, no repeats",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    if call.text:
+        return {
+            "description": call.summary,
+            "content": {media_type: {"schema": {"type": "string"}} for media_type in call.text},
         }
     if call.answer is None:
         return {"description": call.summary, "content": {"application/json": {"schema": {"type": "object"}}}}

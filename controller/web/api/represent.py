@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import controller
@@ -25,8 +24,6 @@ from controller.store.models import (
     ServerGroup,
     Service,
     Task,
-    TaskEvent,
-    TaskNeed,
 )
 from controller.store.queries import Progress, current_pipeline, progress
 from controller.store.vault import Vault
@@ -35,8 +32,6 @@ from controller.web.api.answers import (
     AccountAnswer,
     CustomerAnswer,
     CustomerRef,
-    EventAnswer,
-    EventsAnswer,
     GroupAnswer,
     HostingServer,
     HostKeyAnswer,
@@ -50,7 +45,6 @@ from controller.web.api.answers import (
     ServiceSummary,
     SettingsAnswer,
     SshAnswer,
-    TaskAnswer,
     ZoneAnswer,
     ZoneServer,
     ZoneSummary,
@@ -206,65 +200,6 @@ def pipeline_answer(pipeline: Pipeline) -> PipelineAnswer:
     return PipelineAnswer(
         id=pipeline.id, reason=pipeline.reason, created_at=pipeline.created_at, finished_at=pipeline.finished_at
     )
-
-
-def task_answers(session: Session, tasks: Sequence[Task]) -> list[TaskAnswer]:
-    """Tasks with what they need."""
-    needs: dict[int, list[int]] = {task.id: [] for task in tasks}
-    rows = session.execute(
-        select(TaskNeed.task_id, TaskNeed.needs_id).where(TaskNeed.task_id.in_(needs)).order_by(TaskNeed.needs_id)
-    )
-    for task_id, needs_id in rows:
-        needs[task_id].append(needs_id)
-    return [_task_answer(task, needs[task.id]) for task in tasks]
-
-
-def task_answer(session: Session, task: Task) -> TaskAnswer:
-    """One task."""
-    return task_answers(session, [task])[0]
-
-
-def _task_answer(task: Task, needs: list[int]) -> TaskAnswer:
-    me = f"{PREFIX}/tasks/{task.id}"
-    links = {"self": me, "events": f"{me}/events", "stream": f"{me}/stream"}
-    if task.service_id is not None:
-        links["service"] = f"{PREFIX}/services/{task.service_id}"
-    return TaskAnswer(
-        id=task.id,
-        action=task.action,
-        label=task.label,
-        target=task.target,
-        server=task.server.name,
-        service_id=task.service_id,
-        pipeline_id=task.pipeline_id,
-        status=task.status,
-        check_mode=task.check_mode,
-        attempt=task.attempt,
-        max_attempts=task.max_attempts,
-        error_class=task.error_class,
-        error=task.error,
-        changed=task.changed,
-        result=task.result,
-        needs=needs,
-        created_at=task.created_at,
-        queued_at=task.queued_at,
-        not_before=task.not_before,
-        started_at=task.started_at,
-        finished_at=task.finished_at,
-        events_expected=task.events_expected,
-        links=links,
-    )
-
-
-def event_answer(event: TaskEvent) -> EventAnswer:
-    """One line of a log."""
-    return EventAnswer(seq=event.seq, attempt=event.attempt, at=event.at, kind=event.kind, text=event.text)
-
-
-def events_answer(events: Iterable[TaskEvent], after: int) -> EventsAnswer:
-    """Log lines after a number."""
-    items = [event_answer(event) for event in events]
-    return EventsAnswer(items=items, last=items[-1].seq if items else after)
 
 
 def zone_resources(service: Service) -> list[Resource]:

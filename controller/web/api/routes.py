@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from controller.web.api import fleet_calls, service_calls, task_calls, zone_calls
+from controller.web.api import drift_calls, fleet_calls, service_calls, task_calls, ticket_calls, zone_calls
 from controller.web.api.calls import Asked, Call
 from controller.web.api.dispatch import routes_of
 from controller.web.api.openapi import document
@@ -27,5 +27,7 @@ CALLS: tuple[Call, ...] = (
     *service_calls.CALLS,
     *task_calls.CALLS,
     *zone_calls.CALLS,
+    *drift_calls.CALLS,
+    *ticket_calls.CALLS,
 )
 routes = routes_of(CALLS)

@@ -10,12 +10,15 @@ from controller.operations import orders, services
 from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.models import Pipeline, Service
-from controller.store.queries import find_service
+from controller.store.queries import find_service, last_verification
 from controller.web.api import lists
-from controller.web.api.answers import ServiceAnswer, ServiceSummary, TaskAnswer
+from controller.web.api.answers import ServiceAnswer, ServiceSummary
 from controller.web.api.bodies import Nothing, Order, ProductChange
 from controller.web.api.calls import Asked, Call, Creates, Follow, Listed
-from controller.web.api.represent import ordered_answer, service_answer, service_summary, task_answers
+from controller.web.api.represent import ordered_answer, service_answer, service_summary
+from controller.web.api.task_answers import TaskAnswer, task_answers
+from controller.web.api.verification_answers import VerificationAnswer, verification_answer
+from controller.web.verification import found_by
 
 
 def find(session: Session, key: str) -> Service:
@@ -57,6 +60,13 @@ def _tasks(asked: Asked) -> Listed:
 def _stream(asked: Asked) -> Follow:
     with asked.fleet.database.read() as session:
         return Follow("service", find(session, asked.key).id)
+
+
+def _verification(asked: Asked) -> VerificationAnswer:
+    with asked.fleet.database.read() as session:
+        service = find(session, asked.key)
+        run = must(last_verification(session, service.id), "verification of", service.domain)
+        return verification_answer(found_by(session, run))
 
 
 def _change(operation: Callable[[Fleet, str, int], Pipeline]) -> Callable[[Asked], ServiceAnswer]:
@@ -133,6 +143,13 @@ CALLS = (
         _stream,
         query=lists.StreamParameters,
         streams="activity",
+    ),
+    Call(
+        "GET",
+        "/services/{id}/verification",
+        "Show what the last verification found",
+        _verification,
+        answer=VerificationAnswer,
     ),
     _action("suspend", "Take web and mail out of service; nothing is deleted", services.suspend),
     _action("unsuspend", "Bring a suspended service back", services.unsuspend),

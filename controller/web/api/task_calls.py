@@ -1,4 +1,4 @@
-"""Calls on tasks: look, read the log, follow, retry, cancel."""
+"""Calls on tasks: look, read the log, follow, and what can be done to one or to many."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from controller.operations import tasks
+from controller.domain.words import TaskStatus
+from controller.engine.dispatch import stuck
+from controller.operations import task_bulk, tasks
 from controller.operations.errors import NotFound
+from controller.operations.fields import Fields
 from controller.operations.fleet import Fleet
+from controller.store.base import utcnow
 from controller.store.models import Task
 from controller.store.queries import events_since
+from controller.store.task_queries import TaskFilter
+from controller.web import log_files
 from controller.web.api import lists
-from controller.web.api.answers import EventsAnswer, TaskAnswer
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Follow, Listed
-from controller.web.api.represent import events_answer, task_answer, task_answers
+from controller.web.api.calls import Asked, Call, Follow, Listed, TextFile
+from controller.web.api.task_answers import (
+    BulkAnswer,
+    BulkBody,
+    EventsAnswer,
+    PriorityBody,
+    TaskAnswer,
+    TaskFilterBody,
+    bulk_answer,
+    events_answer,
+    task_answer,
+    task_answers,
+)
 
 
 def find(session: Session, key: str) -> Task:
@@ -28,7 +44,7 @@ def find(session: Session, key: str) -> Task:
 
 def _list(asked: Asked) -> Listed:
     with asked.fleet.database.read() as session:
-        page = lists.tasks(session, asked.query)
+        page = lists.tasks(session, asked.query, stuck(utcnow(), asked.fleet.settings.task_timeout))
         return Listed(page, [*task_answers(session, page.items)])
 
 
@@ -41,6 +57,14 @@ def _events(asked: Asked) -> EventsAnswer:
     with asked.fleet.database.read() as session:
         task = find(session, asked.key)
         return events_answer(events_since(session, task.id, asked.query.after, asked.query.limit), asked.query.after)
+
+
+def _log(asked: Asked) -> TextFile:
+    with asked.fleet.database.read() as session:
+        task_id = find(session, asked.key).id
+    if asked.query.format == "json":
+        return TextFile(log_files.as_json_lines(asked.fleet.database, task_id), "application/jsonl")
+    return TextFile(log_files.as_text(asked.fleet.database, task_id), "text/plain")
 
 
 def _stream(asked: Asked) -> Follow:
@@ -56,6 +80,33 @@ def _change(operation: Callable[[Fleet, str, int], Task]) -> Callable[[Asked], T
         return _get(asked)
 
     return run
+
+
+def _priority(asked: Asked) -> TaskAnswer:
+    body: PriorityBody = asked.body
+    return _change(lambda fleet, actor, task_id: tasks.change_priority(fleet, actor, task_id, body.priority))(asked)
+
+
+def _bulk(asked: Asked) -> BulkAnswer:
+    body: BulkBody = asked.body
+    result = task_bulk.run(
+        asked.fleet,
+        asked.actor,
+        body.action,
+        ids=body.tasks,
+        wanted=_filter(asked, body.filter) if body.filter is not None else None,
+        priority=body.priority,
+    )
+    return bulk_answer(result)
+
+
+def _filter(asked: Asked, body: TaskFilterBody) -> TaskFilter:
+    fields = Fields()
+    if body.status:
+        fields.choice("filter.status", body.status, TaskStatus)
+    fields.finish()
+    with asked.fleet.database.read() as session:
+        return lists.task_filter(session, body)
 
 
 def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Task]) -> Call:
@@ -82,6 +133,15 @@ CALLS = (
         listed=True,
         problems=("not-found",),
     ),
+    Call(
+        "POST",
+        "/tasks/bulk",
+        "Do one thing to many tasks",
+        _bulk,
+        answer=BulkAnswer,
+        body=BulkBody,
+        problems=("not-found",),
+    ),
     Call("GET", "/tasks/{id}", "Show a task", _get, answer=TaskAnswer),
     Call(
         "GET",
@@ -93,6 +153,14 @@ CALLS = (
     ),
     Call(
         "GET",
+        "/tasks/{id}/log",
+        "Download a task's whole log",
+        _log,
+        query=lists.LogParameters,
+        text=("text/plain", "application/jsonl"),
+    ),
+    Call(
+        "GET",
         "/tasks/{id}/stream",
         "Follow a task's log; the event `end` comes when the task is over",
         _stream,
@@ -101,4 +169,15 @@ CALLS = (
     ),
     _action("retry", "Run a failed task again now, with fresh attempts", tasks.retry),
     _action("cancel", "Stop a task", tasks.cancel),
+    _action("force-fail", "Give up a task, whatever it is doing", tasks.force_fail),
+    Call(
+        "POST",
+        "/tasks/{id}/priority",
+        "Let a task start before or after others",
+        _priority,
+        answer=TaskAnswer,
+        status=202,
+        body=PriorityBody,
+        problems=("refused",),
+    ),
 )
