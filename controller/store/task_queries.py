@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from controller.domain.words import ServerStatus, TaskStatus
 from controller.store.base import utcnow
+from controller.store.desk_models import Ticket, TicketNote
 from controller.store.models import GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
 from controller.store.queries import Page, is_id, like, ordered, paged
 from controller.store.work_models import WorkerProcess
@@ -131,6 +132,14 @@ def successors(session: Session, task_id: int) -> Sequence[Task]:
     return session.scalars(query.order_by(Task.id)).all()
 
 
+def tickets_of(session: Session, task_ids: Collection[int]) -> dict[int, int]:
+    """The ticket about each of these tasks, if there is one: a task's own, or the one its failure was noted on."""
+    noted = select(TicketNote.task_id, TicketNote.ticket_id).where(TicketNote.task_id.in_(task_ids))
+    own = select(Ticket.task_id, Ticket.id).where(Ticket.task_id.in_(task_ids))
+    rows = [*session.execute(noted.order_by(TicketNote.id)).all(), *session.execute(own.order_by(Ticket.id)).all()]
+    return {task_id: ticket_id for task_id, ticket_id in rows if task_id is not None}
+
+
 @dataclass(frozen=True)
 class Blocked:
     """A server whose circuit breaker is open, and how many tasks wait for it."""
@@ -198,3 +207,12 @@ def blocked_servers(session: Session) -> list[Blocked]:
 def waiting_for_server(session: Session, server_id: int) -> int:
     """Queued tasks of a server."""
     return count_tasks(session, Task.status == TaskStatus.QUEUED, Task.server_id == server_id)
+
+
+def next_check(session: Session, server_id: int) -> Task | None:
+    """The check of a server that is queued or runs."""
+    open_states = (TaskStatus.QUEUED, TaskStatus.RUNNING)
+    query = select(Task).where(
+        Task.server_id == server_id, Task.action == "server.status", Task.status.in_(open_states)
+    )
+    return session.scalars(query.order_by(Task.id)).first()

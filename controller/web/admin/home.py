@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from controller.store.models import Server
 from controller.store.queries import home_figures, server_loads
+from controller.store.task_queries import tickets_of
 from controller.web.access import Access, page
 from controller.web.request_tools import database_of
 from controller.web.templating import render
@@ -16,10 +17,12 @@ from controller.web.templating import render
 
 def home(request: Request) -> Response:
     with database_of(request).read() as session:
+        figures = home_figures(session)
         return render(
             request,
             "admin/home.html",
-            figures=home_figures(session),
+            figures=figures,
+            tickets=tickets_of(session, [task.id for task in figures["recent_errors"]]),
             servers=session.scalars(select(Server).order_by(Server.name).limit(50)).all(),
             loads=server_loads(session),
         )

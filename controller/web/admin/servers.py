@@ -13,13 +13,14 @@ from wtforms import HiddenField, PasswordField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange
 
 from controller.automation.hostkeys import HostKey
+from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.words import Capability, Driver
 from controller.operations import servers as operations
 from controller.operations.errors import Conflict, Invalid, OperationError
 from controller.operations.records import must
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import server_loads, server_page
-from controller.store.task_queries import TaskFilter, task_page
+from controller.store.task_queries import TaskFilter, next_check, task_page, waiting_for_server
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
@@ -144,6 +145,9 @@ def detail(request: Request) -> Response:
             server=server,
             load=server_loads(session).get(server.id, 0),
             fingerprint=HostKey(server.host_key).fingerprint,
+            class_words=CLASS_WORDS[ErrorClass(server.blocked_cause or ErrorClass.UNREACHABLE)],
+            waiting=waiting_for_server(session, server.id),
+            next_check=next_check(session, server.id),
             found=task_page(session, TaskFilter(server_id=server.id), per_page=15),
         )
 

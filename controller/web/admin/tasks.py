@@ -18,7 +18,7 @@ from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.database import Database
 from controller.store.models import Task
-from controller.store.task_queries import events_stored, successors
+from controller.store.task_queries import events_stored, successors, tickets_of
 from controller.web import log_files
 from controller.web.access import Access, page
 from controller.web.live import after_of, all_lines, live_of, stream_response
@@ -55,6 +55,7 @@ def detail(request: Request) -> Response:
             left_out=max(0, len(lines) - LINES_SHOWN),
             missing=max(0, expected - events_stored(session, task.id)),
             last=lines[-1]["seq"] if lines else 0,
+            ticket=tickets_of(session, [task.id]).get(task.id),
             open=task.status not in FINAL_TASK_STATES,
         )
 
