@@ -20,7 +20,7 @@ class Settings(BaseSettings):
         default_factory=lambda: Path.home() / ".local/share/hestia-fleet", description="the data folder"
     )
     database_url: str = Field("", description="SQLAlchemy URL; SQLite in the data folder if empty")
-    queue_url: str = Field("", description="sqlite:///path or redis://...; SQLite in the data folder if empty")
+    queue_url: str = Field("", description="SQLite in the data folder if empty; sqlite:///path or redis://...")
     database_busy_seconds: float = Field(30.0, gt=0, description="how long a writer waits for another one")
     secret_key_file: Path | None = Field(None, description="key that encrypts secrets and signs sessions")
 

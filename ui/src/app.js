@@ -10,6 +10,7 @@ import { setupMenus } from "./components/menu.js";
 import { setupSelect } from "./components/select.js";
 import { setupSteps } from "./components/steps.js";
 import { setupThemeSwitch } from "./components/theme-switch.js";
+import { setupTabs } from "./components/tabs.js";
 import { setupTimes } from "./components/times.js";
 import { setupToasts, toast } from "./components/toast.js";
 
@@ -39,6 +40,7 @@ setupDialogs(htmx);
 setupConfirm();
 setupForms();
 setupSelect();
+setupTabs();
 setupTimes();
 setupLog(htmx);
 setupSteps();
