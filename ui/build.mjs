@@ -41,7 +41,7 @@ const [purged] = await new PurgeCSS().purge({
   defaultExtractor: (text) => text.match(/[\w-]+/g) ?? [],
   variables: false,
   // Our own families whose last part the templates compute.
-  safelist: { greedy: [/data-bs-theme/], standard: [/^(state|step|log|note|flash|meter|setup)-/] },
+  safelist: { greedy: [/data-bs-theme/], standard: [/^(state|step|log|notes?|flash|meter|setup)-/] },
 });
 await rm(stylesheet);
 manifest.files["style.css"] = `style-${hashOf(purged.css)}.css`;

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import catalogue, people, servers, services, system, tasks, zones
+from controller.cli import catalogue, people, servers, services, system, tasks, tickets, zones
 from controller.cli.console import Failed
 from controller.sandbox import commands as sandbox
 
@@ -36,6 +36,8 @@ app.command("order")(services.order)
 app.add_typer(services.service_app, name="service")
 app.add_typer(tasks.task_app, name="task")
 app.add_typer(zones.zone_app, name="zone")
+app.add_typer(tickets.ticket_app, name="ticket")
+app.add_typer(tickets.webhook_app, name="webhook")
 app.add_typer(system.settings_app, name="settings")
 app.command("inventory")(system.inventory)
 app.command("demo")(sandbox.demo)

@@ -82,23 +82,21 @@ def subject_of(action: str, label: str, server: str, target: str, kind: ErrorCla
     return text if len(text) <= SUBJECT_MAX else f"{text[: SUBJECT_MAX - 1]}…"
 
 
-def failure_words(label: str, target: str, server: str, attempts: int, error: str | None, kind: ErrorClass) -> str:
-    """The note about one failure: what happened, what it means, what to do."""
+def failure_words(
+    label: str, target: str, server: str, attempts: int, error: str | None, kind: ErrorClass, *, known: bool = False
+) -> str:
+    """The note about one failure: what happened and, unless the ticket says it already, what it means, what to do."""
     title, explanation = CLASS_WORDS[kind]
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-    return "\n".join(
-        (
-            f"“{label}” for {target} on {server} was given up after {times}.",
-            f"Error: {error or 'no message'}",
-            f"{title}: {explanation}",
-            f"What to do: {ADVICE[kind]}",
-        )
-    )
+    where = f"on {server}" if target == server else f"for {target} on {server}"
+    happened = f"“{label}” {where} was given up after {times}.\nError: {error or 'no message'}"
+    return happened if known else f"{happened}\n{title}: {explanation}\nWhat to do: {ADVICE[kind]}"
 
 
 def success_words(label: str, target: str, server: str) -> str:
     """The note about a recovery."""
-    return f"It works again: “{label}” for {target} on {server} succeeded."
+    where = f"on {server}" if target == server else f"for {target} on {server}"
+    return f"“{label}” {where} succeeded."
 
 
 def is_told(failures: int, *, recovered: bool) -> bool:

@@ -82,7 +82,7 @@ def _opened(session: Session, task: Task, kind: ErrorClass, cause: str, about_se
 
 
 def _failed_again(session: Session, ticket: Ticket, task: Task, kind: ErrorClass) -> None:
-    recovered = ticket.recovered_at is not None
+    recovered, known = ticket.recovered_at is not None, ticket.error_class == kind.value
     ticket.failures += 1
     ticket.recovered_at = None
     ticket.task_id, ticket.error_class = task.id, kind.value
@@ -91,11 +91,11 @@ def _failed_again(session: Session, ticket: Ticket, task: Task, kind: ErrorClass
     if task.action == rules.SERVER_CHECK and not told:
         # The probe of a server that is away fails every few minutes; the count says so.
         return
-    announce(session, "ticket.noted", ticket, _failure_note(session, ticket, task, kind), email=told)
+    announce(session, "ticket.noted", ticket, _failure_note(session, ticket, task, kind, known=known), email=told)
 
 
-def _failure_note(session: Session, ticket: Ticket, task: Task, kind: ErrorClass) -> TicketNote:
-    words = rules.failure_words(task.label, task.target, task.server.name, task.attempt, task.error, kind)
+def _failure_note(session: Session, ticket: Ticket, task: Task, kind: ErrorClass, *, known: bool = False) -> TicketNote:
+    words = rules.failure_words(task.label, task.target, task.server.name, task.attempt, task.error, kind, known=known)
     note = TicketNote(ticket=ticket, kind="failure", body=words, task_id=task.id)
     session.add(note)
     return note

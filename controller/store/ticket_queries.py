@@ -119,11 +119,10 @@ def webhook_page(
     return paged(session, ordered(query, sort, columns, "name"), page, per_page)
 
 
-def last_deliveries(session: Session, webhook_id: int, limit: int = 20) -> Sequence[Delivery]:
+def delivery_page(session: Session, webhook_id: int, page: int, per_page: int = 50) -> Page[Delivery]:
     """What was sent to a webhook, or is to be; the newest first."""
-    return session.scalars(
-        select(Delivery).where(Delivery.webhook_id == webhook_id).order_by(Delivery.id.desc()).limit(limit)
-    ).all()
+    query = select(Delivery).where(Delivery.webhook_id == webhook_id).order_by(Delivery.id.desc())
+    return paged(session, query, page, per_page)
 
 
 def last_emails(session: Session, limit: int = 10) -> Sequence[Delivery]:

@@ -14,7 +14,7 @@ from controller.operations import webhooks as operations
 from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.desk_models import Delivery, Webhook
-from controller.store.ticket_queries import last_deliveries, last_emails, newest_delivery, webhook_page
+from controller.store.ticket_queries import delivery_page, last_emails, newest_delivery, webhook_page
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm, choices
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
@@ -54,6 +54,7 @@ def webhook_list(request: Request) -> Response:
         return render(
             request,
             "admin/settings/webhooks.html",
+            tab="webhooks",
             found=found,
             search=search,
             sort=sort,
@@ -100,7 +101,7 @@ def _page(
             status,
             webhook=webhook,
             form=form or WebhookForm(data=stored),
-            deliveries=last_deliveries(session, webhook.id),
+            deliveries=delivery_page(session, webhook.id, page_number(request), 20),
             delivery_state=delivery_state,
             secret=secret,
             EVENTS=EVENTS,

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import inspect, text
 
 from controller.domain.words import Driver
-from controller.operations import groups, products
+from controller.operations import groups, products, webhooks
 from controller.operations.fleet import Fleet
+from controller.store.desk_models import Ticket, TicketNote
 from controller.store.models import Server, ServerGroup
 
 API = "/api/v1"
@@ -37,6 +38,10 @@ def fill(fleet: Fleet) -> None:
             else:
                 server.group = group
             session.add(server)
+        ticket = Ticket(subject="web01 does not answer", cause="server 1 unreachable", error_class="unreachable")
+        ticket.action, ticket.target, ticket.server_id = "server.status", "web01", 1
+        session.add_all([ticket, TicketNote(ticket=ticket, kind="failure", body="no answer")])
+    webhooks.create(fleet, "test", name="chat", url="https://chat.test/hook", events=["ticket.opened"])
     products.create(fleet, "test", name="Hosting", mode="split", roles=["web", "mail", "dns"], group="Group")
 
 

@@ -59,7 +59,7 @@ def test_it_has_what_openapi_wants() -> None:
     assert len(ids) == len(set(ids))
     for path, method, operation in OPERATIONS:
         assert path.startswith("/")
-        assert method in ("get", "post")
+        assert method in ("get", "post", "patch", "put", "delete")
         assert operation["summary"]
         assert set(operation["tags"]) <= tags
         names = [(parameter["name"], parameter["in"]) for parameter in operation["parameters"]]
@@ -173,6 +173,23 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("post", "/services/{id}/change-product", {"product": "Hosting"}),
     ("post", "/services/{id}/terminate", None),
     ("post", "/services/{id}/suspend", None),
+    ("get", "/tickets", None),
+    ("get", "/tickets/{id}", None),
+    ("post", "/tickets/{id}/notes", {"text": "looking"}),
+    ("post", "/tickets/{id}/notes", {"text": ""}),
+    ("get", "/tickets/{id}/notes", None),
+    ("post", "/tickets/{id}/assign", {"assignee": None}),
+    ("post", "/tickets/{id}/close", {}),
+    ("post", "/tickets/{id}/close", {}),
+    ("post", "/tickets/{id}/reopen", None),
+    ("post", "/webhooks", {"name": "pager", "url": "https://pager.test/in"}),
+    ("post", "/webhooks", {"name": "pager", "url": "https://pager.test/in"}),
+    ("get", "/webhooks", None),
+    ("get", "/webhooks/{id}", None),
+    ("patch", "/webhooks/{id}", {"events": ["ticket.closed"]}),
+    ("post", "/webhooks/{id}/test", None),
+    ("get", "/webhooks/{id}/deliveries", None),
+    ("delete", "/webhooks/{id}", None),
 ]
 
 
