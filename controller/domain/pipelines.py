@@ -110,36 +110,32 @@ def _needs_to_remove(node: Node, nodes: Sequence[Node]) -> list[Node]:
     ]
 
 
-def _needs_to_suspend(node: Node, nodes: Sequence[Node]) -> list[Node]:
-    """Domains first: the panel refuses to suspend a mail domain of a suspended user."""
-    if node.entry == "zone":
-        return _needs_to_build(node, nodes)
-    if node.entry != "account":
-        return []
-    return [other for other in nodes if other.account_id == node.account_id and other.entry == "domain"]
+def _needs(node: Node, nodes: Sequence[Node]) -> list[Node]:
+    """What must be done before this one, whatever state is wished for it."""
+    if node.desired is Desired.ABSENT:
+        return _needs_to_remove(node, nodes)
+    needs = _needs_to_build(node, nodes)
+    if node.entry == "account" and node.desired is Desired.SUSPENDED:
+        # Domains first: the panel refuses to touch what belongs to a suspended user.
+        return needs + [other for other in nodes if other.account_id == node.account_id and other.entry == "domain"]
+    if node.entry == "domain":
+        return [needed for needed in needs if needed.desired is not Desired.SUSPENDED]
+    return needs
 
 
 def plan(reason: Reason, resources: Iterable[Node]) -> list[tuple[Node, list[int]]]:
     """Tasks in the order they are shown, each with the resource ids that must be done before.
 
     ``verify`` only looks, so nothing waits. The graph has no cycle: every edge goes from a thing to what it
-    stands on (or, when it is taken down, the other way round).
+    stands on (or, when it is taken down or suspended, the other way round).
     """
     nodes = sorted(resources, key=lambda node: (_step(node.action), node.server_id, node.resource_id))
     if reason in (Reason.TERMINATE, Reason.SUSPEND):
         nodes.reverse()
-    planned = []
-    for node in nodes:
-        if reason is Reason.VERIFY:
-            needs: list[Node] = []
-        elif node.desired is Desired.ABSENT:
-            needs = _needs_to_remove(node, nodes)
-        elif reason is Reason.SUSPEND:
-            needs = _needs_to_suspend(node, nodes)
-        else:
-            needs = _needs_to_build(node, nodes)
-        planned.append((node, [other.resource_id for other in needs]))
-    return planned
+    return [
+        (node, [] if reason is Reason.VERIFY else [needed.resource_id for needed in _needs(node, nodes)])
+        for node in nodes
+    ]
 
 
 def with_dependents(wrong: Collection[int], nodes: Sequence[Node]) -> set[int]:

@@ -116,7 +116,7 @@ def _change(
             service.desired is Desired.ABSENT and reason not in (Reason.TERMINATE, Reason.REDEPLOY)
         ):
             raise Refused(f"{service.domain} is {service.status.value}")
-        resources = apply(session, service)
+        resources = _and_what_is_behind(session, service, apply(session, service))
         service.error = None
         service.status = ServiceStatus.TERMINATING if service.desired is Desired.ABSENT else ServiceStatus.DEPLOYING
         reason = Reason.TERMINATE if service.desired is Desired.ABSENT else reason
@@ -127,6 +127,28 @@ def _change(
         audit(session, actor, f"service.{reason.value}", service.domain, service_id=service.id)
     fleet.wake(ready)
     return pipeline
+
+
+def _and_what_is_behind(session: Session, service: Service, chosen: Sequence[Resource]) -> Sequence[Resource]:
+    """Also what an earlier request has left undone: the request is overtaken, its work is not.
+
+    Of a suspended service what cannot be done now waits until it comes back: an account that was never made would
+    be suspended before its domains are there, and the panel gives no certificate to a suspended domain.
+    """
+    wanted = {resource.id for resource in chosen}
+    before = current_pipeline(session, service.id)
+    if before is not None:
+        undone = [task for task in before.tasks if task.status is not TaskStatus.SUCCEEDED]
+        wanted |= {task.resource_id for task in undone if task.resource_id is not None}
+    resources = [r for r in service.resources if r.id in wanted or r.applied_generation != r.generation]
+    if service.desired is not Desired.SUSPENDED:
+        return resources
+    never_made = {
+        r.account_id
+        for r in service.resources
+        if r.action.endswith(".account") and r.desired is Desired.SUSPENDED and not r.applied_generation
+    }
+    return [r for r in resources if r.account_id not in never_made and r.action != "web.certificate"]
 
 
 def _what_differs(session: Session, service: Service) -> Sequence[Resource]:
