@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from controller.automation.runner import Outcome
@@ -18,7 +18,7 @@ from controller.domain.failures import BLOCKS_SERVER, ErrorClass
 from controller.domain.options import RetryOptions
 from controller.domain.words import FINAL_TASK_STATES, Desired, ServiceStatus, TaskStatus
 from controller.engine import breaker, desk, journal
-from controller.engine.dispatch import STATUS_ACTION, Ready, changes_server, claimable, due, next_on_server
+from controller.engine.dispatch import STATUS_ACTION, Ready, changes_server, claimable, due, next_on_server, reads_only
 from controller.engine.rows import take, take_task
 from controller.engine.settling import is_overtaken, settle
 from controller.settings import Settings
@@ -76,19 +76,28 @@ def claim(session: Session, task_id: int, owner: str, settings: Settings) -> Cla
 
 
 def renew(session: Session, claims: Iterable[Claim], settings: Settings) -> set[int]:
-    """Renew leases; returns the ids of tasks that were lost."""
+    """Renew leases; returns the ids of tasks that were lost.
+
+    An attempt whose lock ran out and was taken by another is lost too, even if nobody has taken its task back yet.
+    """
     until = utcnow() + dt.timedelta(seconds=settings.lease_seconds)
     lost = set()
     for held in sorted(claims, key=lambda claim: claim.task_id):
-        mine = (Task.id == held.task_id, Task.status == TaskStatus.RUNNING, Task.fence == held.fence)
-        if not session.execute(update(Task).where(*mine).values(lease_until=until)).rowcount:  # type: ignore[attr-defined]
-            lost.add(held.task_id)
-            continue
-        session.execute(
-            update(ServerLock)
-            .where(ServerLock.task_id == held.task_id, ServerLock.fence == held.fence)
-            .values(until=until)
+        mine = (ServerLock.task_id == held.task_id, ServerLock.fence == held.fence)
+        renewed = session.execute(
+            update(Task)
+            .where(
+                Task.id == held.task_id,
+                Task.status == TaskStatus.RUNNING,
+                Task.fence == held.fence,
+                or_(reads_only(), select(ServerLock.server_id).where(*mine).exists()),
+            )
+            .values(lease_until=until)
         )
+        if renewed.rowcount:  # type: ignore[attr-defined]
+            session.execute(update(ServerLock).where(*mine).values(until=until))
+        else:
+            lost.add(held.task_id)
     return lost
 
 

@@ -182,6 +182,24 @@ def test_a_lost_lease_is_noticed_by_its_holder(fleet: Fleet) -> None:
         assert lifecycle.renew(session, [held], fleet.settings) == {held.task_id}
 
 
+def test_a_worker_whose_lock_another_task_has_taken_has_lost_its_own(fleet: Fleet) -> None:
+    order(fleet, "one.com")
+    order(fleet, "two.com")
+    paused = claim(fleet, task_of(fleet, "web.package", 0).id)
+    assert paused is not None
+    with fleet.database.write() as session:
+        past = utcnow() - dt.timedelta(seconds=1)
+        session.execute(update(Task).where(Task.id == paused.task_id).values(lease_until=past))
+        session.execute(update(ServerLock).values(until=past))
+    other = claim(fleet, task_of(fleet, "web.package", 1).id)
+    assert other is not None, "the lock has run out"
+    with fleet.database.write() as session:
+        assert lifecycle.renew(session, [paused, other], fleet.settings) == {paused.task_id}
+    with fleet.database.write() as session:
+        lifecycle.take_back(session, paused.task_id, paused.fence)
+    assert task_of(fleet, "web.package", 0).status is TaskStatus.QUEUED
+
+
 def test_an_interruption_costs_no_attempt_but_a_poison_does_in_the_end(fleet: Fleet) -> None:
     order(fleet)
     task = task_of(fleet, "web.package")
@@ -309,6 +327,47 @@ def test_the_latest_wish_wins_over_a_result_that_comes_late(fleet: Fleet) -> Non
         assert resource.desired is Desired.ACTIVE
     run_all(fleet)
     assert status(fleet, service.id) is ServiceStatus.ACTIVE
+
+
+@pytest.mark.parametrize("request_", ["change_product", "repair", "unsuspend"])
+def test_a_request_that_overtakes_an_order_takes_over_what_it_left_undone(fleet: Fleet, request_: str) -> None:
+    service = order(fleet)
+    held = claim(fleet, task_of(fleet, "web.package").id)
+    assert held is not None
+    finish(fleet, held)
+    arguments = ["p"] if request_ == "change_product" else []
+    getattr(services, request_)(fleet, "test", service.id, *arguments)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+    with fleet.database.read() as session:
+        behind = [r.action for r in session.scalars(select(Resource)) if r.applied_generation != r.generation]
+    assert not behind
+
+
+def test_what_failed_is_tried_again_by_the_next_request_although_it_is_about_something_else(fleet: Fleet) -> None:
+    service = order(fleet)
+    run_all(fleet)
+    services.redeploy(fleet, "test", service.id)
+    task_operations.cancel(fleet, "test", task_of(fleet, "dns.zone", 2).id)
+    services.change_product(fleet, "test", service.id, "p")
+    with fleet.database.read() as session:
+        newest = session.scalars(select(Task.pipeline_id).order_by(Task.id.desc())).first()
+        assert "dns.zone" in session.scalars(select(Task.action).where(Task.pipeline_id == newest)).all()
+
+
+def test_an_order_that_is_suspended_before_it_began_is_built_when_it_comes_back(fleet: Fleet) -> None:
+    service = order(fleet)
+    services.suspend(fleet, "test", service.id)
+    with fleet.database.read() as session:
+        waiting = session.scalars(select(Task.action).where(Task.status != TaskStatus.CANCELLED)).all()
+    assert {action.split(".")[0] for action in waiting} == {"dns"}, "nothing is made only to be suspended"
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.SUSPENDED
+    services.unsuspend(fleet, "test", service.id)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
+    with fleet.database.read() as session:
+        assert all(r.applied_generation == r.generation for r in session.scalars(select(Resource)))
 
 
 def test_an_emptied_queue_is_filled_again_from_the_rows(fleet: Fleet) -> None:
