@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MISSING = "is missing"
@@ -42,14 +42,23 @@ def _one(name: str, before: Any, after: Any) -> list[str]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         return _of_mapping(f"{name} ", before, after)
     if isinstance(before, list) and isinstance(after, list):
-        return [*(_named(name, f"lacks {_shown(item)}") for item in after if item not in before),
-                *(_named(name, f"has {_shown(item)} too much") for item in before if item not in after)] or [
-                _named(name, "is in another order")]  # fmt: skip
+        lines = [_named(name, f"lacks {_shown(item)}") for item in _without(after, before)]
+        lines += [_named(name, f"has {_shown(item)} too much") for item in _without(before, after)]
+        return lines or [_named(name, "is in another order")]
     if before in (None, "", [], {}):
         return [_named(name, f"is not set, should be {_shown(after)}")]
     if after in (None, "", [], {}):
         return [_named(name, f"{_shown(before)}, should not be set")]
     return [_named(name, f"{_shown(before)}, should be {_shown(after)}")]
+
+
+def _without(items: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """What is left of the items when each of the others has taken one that equals it away."""
+    left = list(items)
+    for other in others:
+        if other in left:
+            left.remove(other)
+    return left
 
 
 def _named(name: str, text: str) -> str:
