@@ -237,20 +237,3 @@ class ZoneAnswer(ZoneSummary):
     records: list[RecordAnswer]
     not_ready: str | None = Field(description="why the records cannot be said yet")
     servers: list[ZoneServer]
-
-
-class SettingsAnswer(BaseModel):
-    """Settings of the installation that are no secret; times are seconds."""
-
-    version: str
-    database: str
-    queue: str
-    workers: int
-    lease_seconds: float
-    task_timeout: float
-    reconcile_seconds: float
-    event_flush_seconds: float
-    server_python: str
-    session_hours: int
-    secure_cookies: bool
-    login_rate: str

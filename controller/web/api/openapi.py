@@ -43,6 +43,8 @@ TAGS = {
     "tickets": "Failures that need a person.",
     "webhooks": "Addresses that are told what happens, and what was sent to them.",
     "settings": "Settings of the installation.",
+    "jobs": "What the engine does from time to time.",
+    "operation-log": "Who or what did what, and how it went.",
 }
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-import controller
 from controller.automation.hostkeys import HostKey
 from controller.automation.variables import NotReadyError, role_variables
 from controller.domain.words import Capability, Desired, TaskStatus
 from controller.domain.zones import DEFAULT_TTL
-from controller.settings import Settings
 from controller.store.models import (
     Account,
     Customer,
@@ -43,7 +40,6 @@ from controller.web.api.answers import (
     ServerAnswer,
     ServiceAnswer,
     ServiceSummary,
-    SettingsAnswer,
     SshAnswer,
     ZoneAnswer,
     ZoneServer,
@@ -270,15 +266,4 @@ def _zone_server(copy: Resource) -> ZoneServer:
         applied_at=copy.applied_at,
         serial=None if serial is None else str(serial),
         records=records if isinstance(records, int) else None,
-    )
-
-
-def settings_answer(settings: Settings) -> SettingsAnswer:
-    """Settings that are no secret: no path, no address, no key."""
-    same = {name: getattr(settings, name) for name in SettingsAnswer.model_fields if hasattr(settings, name)}
-    return SettingsAnswer(
-        **same,
-        version=controller.__version__,
-        database=urlsplit(settings.effective_database_url).scheme.partition("+")[0],
-        queue=urlsplit(settings.effective_queue_url).scheme,
     )

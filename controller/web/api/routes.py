@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from controller.web.api import drift_calls, fleet_calls, service_calls, task_calls, ticket_calls, zone_calls
+from controller.web.api import (
+    drift_calls,
+    fleet_calls,
+    operation_log_calls,
+    service_calls,
+    settings_calls,
+    task_calls,
+    ticket_calls,
+    zone_calls,
+)
 from controller.web.api.calls import Asked, Call
 from controller.web.api.dispatch import routes_of
 from controller.web.api.openapi import document
@@ -29,5 +38,7 @@ CALLS: tuple[Call, ...] = (
     *zone_calls.CALLS,
     *drift_calls.CALLS,
     *ticket_calls.CALLS,
+    *settings_calls.CALLS,
+    *operation_log_calls.CALLS,
 )
 routes = routes_of(CALLS)

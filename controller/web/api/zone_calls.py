@@ -1,12 +1,12 @@
-"""Calls on zones, and on the settings."""
+"""Calls on zones."""
 
 from __future__ import annotations
 
 from controller.operations.errors import NotFound
 from controller.web.api import lists
-from controller.web.api.answers import SettingsAnswer, ZoneAnswer, ZoneSummary
+from controller.web.api.answers import ZoneAnswer, ZoneSummary
 from controller.web.api.calls import Asked, Call, Listed
-from controller.web.api.represent import settings_answer, zone_answer, zone_resources, zone_summary
+from controller.web.api.represent import zone_answer, zone_resources, zone_summary
 from controller.web.api.service_calls import find
 
 
@@ -27,10 +27,6 @@ def _get(asked: Asked) -> ZoneAnswer:
         return zone_answer(session, asked.fleet.vault, service)
 
 
-def _settings(asked: Asked) -> SettingsAnswer:
-    return settings_answer(asked.fleet.settings)
-
-
 CALLS = (
     Call("GET", "/zones", "List zones", _list, answer=ZoneSummary, query=lists.ZoneParameters, listed=True),
     Call(
@@ -40,5 +36,4 @@ CALLS = (
         _get,
         answer=ZoneAnswer,
     ),
-    Call("GET", "/settings", "Show settings", _settings, answer=SettingsAnswer),
 )

@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from starlette.testclient import TestClient
 
+from controller.domain.options import BY_NAME
 from controller.web.api.problems import KINDS
 from controller.web.api.routes import CALLS, openapi, routes
 
@@ -165,6 +166,14 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("get", "/zones", None),
     ("get", "/zones/{id}", None),
     ("get", "/settings", None),
+    *(("get", f"/settings/{section}", None) for section in BY_NAME),
+    *(("patch", f"/settings/{section}", {"nonsense": 1}) for section in BY_NAME),
+    *(("patch", f"/settings/{section}", {}) for section in BY_NAME),
+    *(("post", f"/settings/{section}/reset", None) for section in BY_NAME),
+    ("post", "/settings/mail/test", {"to": "ada@example.com"}),
+    ("get", "/jobs", None),
+    ("post", "/jobs/{id}/run", None),
+    ("get", "/operation-log", None),
     ("post", "/services/{id}/suspend", None),
     ("post", "/services/{id}/unsuspend", None),
     ("post", "/services/{id}/redeploy", None),

@@ -238,8 +238,9 @@ def test_zones_show_records_and_what_nameservers_confirmed(client: TestClient, f
 
 def test_settings_have_no_secret_and_no_path(client: TestClient, filled: Fleet) -> None:
     settings = client.get("/settings").json()
-    assert settings["database"] == settings["queue"] == "sqlite"
-    assert settings["workers"] == filled.settings.workers
+    environment = settings["environment"]
+    assert environment["database"] == environment["queue"] == "sqlite"
+    assert environment["workers"] == filled.settings.workers
     assert str(filled.settings.home) not in str(settings)
 
 
