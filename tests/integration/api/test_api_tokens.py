@@ -94,4 +94,4 @@ def test_a_request_does_not_write_for_its_token(client: TestClient, filled: Flee
 
 def test_what_a_token_did_is_in_the_audit(client: TestClient, filled: Fleet) -> None:
     client.post("/services", json=an_order())
-    assert any("token admin" in row and "service.order" in row for row in rows(filled)["audit"])
+    assert any("token admin" in row and "service.order" in row for row in rows(filled)["operation_log"])
