@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import catalogue, people, servers, services, system, tasks, tickets, zones
+from controller.cli import catalogue, drift, people, servers, services, system, tasks, tickets, zones
 from controller.cli.console import Failed
 from controller.sandbox import commands as sandbox
 
@@ -35,6 +35,7 @@ app.add_typer(catalogue.customer_app, name="customer")
 app.command("order")(services.order)
 app.add_typer(services.service_app, name="service")
 app.add_typer(tasks.task_app, name="task")
+app.add_typer(drift.drift_app, name="drift")
 app.add_typer(zones.zone_app, name="zone")
 app.add_typer(tickets.ticket_app, name="ticket")
 app.add_typer(tickets.webhook_app, name="webhook")

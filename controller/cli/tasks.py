@@ -22,6 +22,7 @@ from controller.cli.console import (
     out_list,
     plain,
     when,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def print_tasks(as_json: bool, tasks: Sequence[TaskAnswer]) -> None:
     out_list(
         as_json,
         tasks,
-        ("ID", "ACTION", "TARGET", "SERVER", "STATUS", "ATTEMPTS", "STARTED", "FINISHED", "ERROR"),
+        ("ID", "ACTION", "TARGET", "SERVER", "STATUS", "ATTEMPTS", "STARTED", "FINISHED", "ERROR OR WAIT"),
         [
             (
                 task.id,
@@ -49,10 +50,10 @@ def print_tasks(as_json: bool, tasks: Sequence[TaskAnswer]) -> None:
                 task.target,
                 task.server,
                 task.status.value,
-                f"{task.attempt}/{task.max_attempts}",
+                task.attempt,
                 when(task.started_at),
                 when(task.finished_at),
-                " ".join((task.error or "").split())[:80],
+                " ".join((task.waits_for.reason if task.waits_for else task.error or "").split())[:80],
             )
             for task in tasks
         ],
@@ -108,13 +109,16 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
             "server": task.server,
             "service": task.service_id,
             "status": task.status.value,
-            "attempts": f"{task.attempt}/{task.max_attempts}",
+            "waits for": task.waits_for.reason if task.waits_for else "",
+            "priority": task.priority,
+            "attempts": task.attempt,
+            "failures": ", ".join(f"{name} {count}" for name, count in task.tries.items()),
             "created": when(task.created_at),
             "started": when(task.started_at),
             "finished": when(task.finished_at),
             "next attempt": when(task.not_before),
             "changed": {None: "", True: "yes", False: "no"}[task.changed],
-            "error": task.error,
+            "error": f"{task.error_title}: {task.error}" if task.error and task.error_title else task.error,
             "needs": ", ".join(map(str, task.needs)),
         }
     )
@@ -124,13 +128,19 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
 def show_log(
     task_id: TaskId,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until the task is over.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Everything that is stored: numbers, kinds and data too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print a task's log; with --json one object on each line."""
     from controller.store.queries import events_since
 
+    if raw and follow:
+        raise BadInput("--raw and --follow do not go together")
     seen = 0
     with opened() as fleet:
+        if raw:
+            _print_raw(fleet, task_id, as_json)
+            return
         while True:
             over = not follow or _answer(fleet, task_id).status.value in OVER
             while True:
@@ -167,12 +177,76 @@ def cancel_task(task_id: TaskId, as_json: AsJson = False) -> None:
         _done(fleet, task_id, "will be stopped", as_json)
 
 
-def _done(fleet: Fleet, task_id: int, words: str, as_json: bool) -> None:
+@task_app.command("force-fail")
+def force_fail_task(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Give up a task that hangs, whatever it is doing."""
+    from controller.operations import tasks
+
+    with opened() as fleet:
+        tasks.force_fail(fleet, actor(), task_id)
+        _done(fleet, task_id, "has failed", as_json)
+
+
+@task_app.command("priority")
+def change_priority(
+    task_id: TaskId,
+    priority: Annotated[str, typer.Argument(help="urgent, normal, low, or a number from 1 (first) to 99.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let a task, and what waits for it, start before or after others."""
+    from controller.operations import tasks
+
+    number = tasks.PRIORITIES.get(priority.lower())
+    if number is None and priority.isascii() and priority.isdigit() and len(priority) < 4:
+        number = int(priority)
+    if number is None:
+        raise BadInput("PRIORITY: must be urgent, normal, low or a number from 1 to 99")
+    with opened() as fleet:
+        tasks.change_priority(fleet, actor(), task_id, number)
+        _done(fleet, task_id, f"has priority {number}", as_json)
+
+
+@task_app.command("clean")
+def clean_tasks(
+    days: Annotated[int, typer.Option(min=0, max=3650, help="Only tasks that finished more days ago than this.")] = 30,
+    status: Annotated[
+        list[str] | None, typer.Option(help="succeeded, failed or cancelled; default: succeeded. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete finished tasks with their logs. What is still needed stays."""
+    from datetime import timedelta
+
+    from controller.domain.words import FINAL_TASK_STATES, TaskStatus
+    from controller.engine.dispatch import stuck
+    from controller.operations import task_bulk
+    from controller.store.base import utcnow
+    from controller.store.task_queries import TaskFilter
+    from controller.web.api.task_answers import bulk_answer
+
+    states = words(status or ["succeeded"])
+    if unknown := [state for state in states if state not in FINAL_TASK_STATES]:
+        raise BadInput(f"--status: {unknown[0]} is none of {', '.join(sorted(FINAL_TASK_STATES))}")
+    wanted = TaskFilter(states=[TaskStatus(state) for state in states], finished_before=utcnow() - timedelta(days=days))
+    with opened() as fleet:
+        if dry_run:
+            with fleet.database.read() as session:
+                result = task_bulk.removable(session, wanted, stuck(utcnow(), fleet.settings.task_timeout))
+        else:
+            result = task_bulk.run(fleet, actor(), task_bulk.BulkAction.DELETE, wanted=wanted)
+    if as_json:
+        out_json(bulk_answer(result))
+    else:
+        out(f"{'Would do: ' if dry_run else ''}{result.words()}")
+
+
+def _done(fleet: Fleet, task_id: int, what: str, as_json: bool) -> None:
     task = _answer(fleet, task_id)
     if as_json:
         out_json(task)
     else:
-        out(f"Task {task.id} {'is cancelled' if task.status.value == 'cancelled' else words}")
+        out(f"Task {task.id} {'is cancelled' if task.status.value == 'cancelled' else what}")
 
 
 def _answer(fleet: Fleet, task_id: int) -> TaskAnswer:
@@ -182,6 +256,14 @@ def _answer(fleet: Fleet, task_id: int) -> TaskAnswer:
 
     with fleet.database.read() as session:
         return task_answer(session, must(session.get(Task, task_id), "task", task_id))
+
+
+def _print_raw(fleet: Fleet, task_id: int, as_json: bool) -> None:
+    from controller.web import log_files
+
+    pieces = log_files.as_json_lines if as_json else log_files.as_text
+    for piece in pieces(fleet.database, _answer(fleet, task_id).id):
+        sys.stdout.write(piece)
 
 
 def _print_event(event: TaskEvent, as_json: bool) -> None:
