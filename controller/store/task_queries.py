@@ -17,6 +17,7 @@ from controller.store.models import GroupDnsServer, Server, Service, Task, TaskE
 from controller.store.queries import Page, is_id, like, ordered, paged
 from controller.store.work_models import WorkerProcess
 
+STATUS_ACTION = "server.status"
 STUCK = "stuck"
 """A state of lists only: tasks that run although their time is long over."""
 WORKER_SEEN_SECONDS = 30.0
@@ -205,14 +206,14 @@ def blocked_servers(session: Session) -> list[Blocked]:
 
 
 def waiting_for_server(session: Session, server_id: int) -> int:
-    """Queued tasks of a server."""
-    return count_tasks(session, Task.status == TaskStatus.QUEUED, Task.server_id == server_id)
+    """Queued tasks of a server, without the check that asks for it."""
+    return count_tasks(
+        session, Task.status == TaskStatus.QUEUED, Task.server_id == server_id, Task.action != STATUS_ACTION
+    )
 
 
 def next_check(session: Session, server_id: int) -> Task | None:
     """The check of a server that is queued or runs."""
     open_states = (TaskStatus.QUEUED, TaskStatus.RUNNING)
-    query = select(Task).where(
-        Task.server_id == server_id, Task.action == "server.status", Task.status.in_(open_states)
-    )
+    query = select(Task).where(Task.server_id == server_id, Task.action == STATUS_ACTION, Task.status.in_(open_states))
     return session.scalars(query.order_by(Task.id)).first()

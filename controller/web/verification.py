@@ -60,7 +60,7 @@ class Verification:
 
     def count(self, found: Found) -> int:
         """How many things this came out for."""
-        return sum(thing.found is found for _, things in self.servers for thing in things)
+        return sum(thing.found == found for _, things in self.servers for thing in things)
 
     @property
     def total(self) -> int:

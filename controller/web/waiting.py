@@ -76,8 +76,8 @@ def _queued(task: Task, lock: ServerLock | None, now: dt.datetime) -> str:
     if waits_for_server(task, server):
         return f"Waiting for {server.name} to come back"
     if task.not_before is not None and task.not_before > now:
-        pause = duration(max(1, round((task.not_before - now).total_seconds())))
-        return f"Next try in {pause}{_spent(task)}"
+        seconds = max(1, round((task.not_before - now).total_seconds()))
+        return f"Next try in {f'{seconds} s' if seconds < 60 else duration(seconds)}{_spent(task)}"
     if lock is not None and lock.task_id != task.id and changes_server(task):
         return f"Waits for another change on {server.name}"
     return "Starts as soon as a worker has a place"

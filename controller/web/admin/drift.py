@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from controller.domain.options import DriftOptions
 from controller.domain.words import Reason
+from controller.engine.drift import REPORTED
 from controller.operations import drift as operations
 from controller.operations.drift_repair import changed_since, differs, repair_all
 from controller.operations.errors import OperationError
@@ -96,6 +97,7 @@ def detail(request: Request) -> Response:
             state=run_state(run),
             times=times(run, utcnow()),
             entries=entries,
+            reported=REPORTED,
             repairable={entry["service_id"] for entry in entries if differs(entry)} - set(since),
             since=since,
         )
