@@ -87,9 +87,9 @@ def failure_words(
 ) -> str:
     """The note about one failure: what happened and, unless the ticket says it already, what it means, what to do."""
     title, explanation = CLASS_WORDS[kind]
-    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    times = {0: "before it could run", 1: "after 1 attempt"}.get(attempts, f"after {attempts} attempts")
     where = f"on {server}" if target == server else f"for {target} on {server}"
-    happened = f"“{label}” {where} was given up after {times}.\nError: {error or 'no message'}"
+    happened = f"“{label}” {where} was given up {times}.\nError: {error or 'no message'}"
     return happened if known else f"{happened}\n{title}: {explanation}\nWhat to do: {ADVICE[kind]}"
 
 

@@ -1,4 +1,4 @@
-"""An installation with two servers and a service, and receivers for what it sends."""
+"""An installation with two servers, on each storage, and receivers for what it sends."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ from controller.store.base import utcnow
 from controller.store.desk_models import Delivery
 from controller.store.models import Pipeline, Server, Task
 from controller.store.options import save
-from controller.store.schema import upgrade
 from controller.store.vault import create_key
+from tests.support.storages import Storage
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    settings = Settings(home=tmp_path, public_url="https://fleet.test/")
+def fleet(tmp_path: Path, storage: Storage) -> Iterator[Fleet]:
+    settings = Settings(home=tmp_path, public_url="https://fleet.test/", **storage.settings)
     create_key(settings.key_file)
-    upgrade(settings.effective_database_url)
     opened = Fleet.open(settings)
     with opened.database.write() as session:
         for name in ("web01", "web02"):

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from controller.automation.runner import Outcome
 from controller.domain.failures import BLOCKS_SERVER, ErrorClass
 from controller.domain.options import TicketOptions
 from controller.domain.words import TicketStatus
-from controller.engine import desk
+from controller.engine import desk, lifecycle
+from controller.operations import tasks
 from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery, Ticket, TicketNote
@@ -197,6 +199,22 @@ def test_losing_the_race_for_a_ticket_keeps_the_callers_transaction(
     assert looks
     assert (task.error, task.changed) == ("written before", True)
     assert [ticket.failures for ticket in tickets(fleet)] == [2]
+
+
+def test_the_engine_opens_a_ticket_and_notes_the_retry_that_works(fleet: Fleet, ended: TaskMaker) -> None:
+    def attempt(task_id: int, outcome: Outcome) -> None:
+        with fleet.database.write() as session:
+            held = lifecycle.claim(session, task_id, "worker", fleet.settings)
+            assert held is not None
+            lifecycle.finish(session, held, outcome, 0)
+
+    task_id = ended(ErrorClass.REFUSED, action="server.status", target="web01")
+    tasks.retry(fleet, "me", task_id)
+    attempt(task_id, Outcome(ok=False, error_class=ErrorClass.REFUSED, error="the panel said no"))
+    assert notes(fleet) == ["failure"]
+    tasks.retry(fleet, "me", task_id)
+    attempt(task_id, Outcome(ok=True))
+    assert notes(fleet) == ["failure", "success"]
 
 
 def test_what_is_sent_is_written_with_the_ticket_or_not_at_all(

@@ -53,6 +53,7 @@ def test_every_class_has_advice_and_words() -> None:
         words = tickets.failure_words("Setting up web account", "a.com", "web01", 1, None, kind)
         assert "after 1 attempt." in words
         assert "What to do: " in words
+    assert "before it could run." in tickets.failure_words("L", "a.com", "web01", 0, None, ErrorClass.UNREACHABLE)
     assert tickets.subject_of("web.x", "L", "web01", "t", ErrorClass.UNREACHABLE) == "web01 does not answer"
 
 
