@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import catalogue, drift, people, servers, services, system, tasks, tickets, zones
+from controller.cli import catalogue, drift, log, people, servers, services, settings, system, tasks, tickets, zones
 from controller.cli.console import Failed
 from controller.sandbox import commands as sandbox
 
@@ -39,7 +39,9 @@ app.add_typer(drift.drift_app, name="drift")
 app.add_typer(zones.zone_app, name="zone")
 app.add_typer(tickets.ticket_app, name="ticket")
 app.add_typer(tickets.webhook_app, name="webhook")
-app.add_typer(system.settings_app, name="settings")
+app.add_typer(settings.settings_app, name="settings")
+app.add_typer(settings.job_app, name="job")
+app.command("log")(log.show_log)
 app.command("inventory")(system.inventory)
 app.command("demo")(sandbox.demo)
 app.command("demo-check")(sandbox.demo_check)

@@ -1,4 +1,4 @@
-"""``init``, ``serve``, ``worker``, ``settings`` and ``inventory``."""
+"""``init``, ``serve``, ``worker`` and ``inventory``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,11 @@ from controller.cli.console import (
     Failed,
     PasswordFromStdin,
     actor,
-    new_group,
     opened,
     out,
-    out_fields,
     out_json,
     password_from,
 )
-
-settings_app = new_group("Settings of this installation.")
 
 OwnerEmail = Annotated[str, typer.Option("--owner-email", help="Also make an owner's login with this address.")]
 OwnerName = Annotated[str, typer.Option("--owner-name", help="Name of the owner.")]
@@ -158,36 +154,6 @@ def configure_logging() -> None:
     )
     for chatty in ("alembic", "huey", "httpx2"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-
-
-@settings_app.command("show")
-def show_settings(as_json: AsJson = False) -> None:
-    """Print the settings in force; passwords in addresses are left out."""
-    from sqlalchemy.engine import make_url
-
-    from controller.settings import Settings
-    from controller.web.api.represent import settings_answer
-
-    settings = Settings()
-    shown = {
-        "home": str(settings.home),
-        "secret_key_file": str(settings.key_file),
-        "database_url": make_url(settings.effective_database_url).render_as_string(hide_password=True),
-        "queue_url": _without_password(settings.effective_queue_url),
-    } | settings_answer(settings).model_dump(mode="json", exclude={"database", "queue"})
-    if as_json:
-        out_json(shown)
-    else:
-        out_fields(shown)
-
-
-def _without_password(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def inventory(as_json: AsJson = False) -> None:

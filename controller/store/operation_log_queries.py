@@ -104,9 +104,8 @@ def log_count(session: Session, wanted: LogFilter, page: LogPage) -> int | None:
     return count if count <= COUNTED else None
 
 
-def log_lines(database: Database, wanted: LogFilter) -> Iterator[OperationLog]:
+def log_lines(database: Database, wanted: LogFilter, before: int | None = None) -> Iterator[OperationLog]:
     """All lines, the newest first; read some at a time, so that no transaction stays open meanwhile."""
-    before: int | None = None
     while True:
         with database.read() as session:
             page = log_page(session, wanted, before=before, limit=CHUNK)
