@@ -24,5 +24,5 @@ def create(fleet: Fleet, actor: str, *, email: str, name: str) -> Customer:
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a customer {email} already", field="email") from None
-        audit(session, actor, "customer.create", email)
+        audit(session, actor, "customer.create", email, message=name, customer_id=customer.id)
     return customer

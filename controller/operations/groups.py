@@ -38,5 +38,5 @@ def create(
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a group {name} already", field="name") from None
-        audit(session, actor, "group.create", name)
+        audit(session, actor, "group.create", name, message=description, group_id=group.id)
     return group

@@ -92,7 +92,15 @@ def order(
             raise _taken(name) from None
         resources = _build(session, fleet, service, chosen)
         _, ready = start_pipeline(session, reason=Reason.ORDER, resources=resources, actor=actor, service=service)
-        audit(session, actor, "service.order", service.domain, product=sold.name, service_id=service.id)
+        audit(
+            session,
+            actor,
+            "service.order",
+            service.domain,
+            message=f"{sold.name} for {email}",
+            service_id=service.id,
+            product=sold.name,
+        )
     fleet.wake(ready)
     return service
 

@@ -58,7 +58,7 @@ def create_user(
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a login {email} already", field="email") from None
-        audit(session, actor, "user.create", email, role=role)
+        audit(session, actor, "user.create", email, message=f"{name}, {role}", role=role, customer_id=customer_id)
     return user
 
 
@@ -88,7 +88,7 @@ def set_password(fleet: Fleet, actor: str, user_id: int, password: str) -> User:
         user = must(session.get(User, user_id), "user", user_id)
         user.password_hash = hashed
         user.session_epoch += 1
-        audit(session, actor, "user.set_password", user.email)
+        audit(session, actor, "user.set_password", user.email, message="all sessions ended")
     return user
 
 

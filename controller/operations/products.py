@@ -64,5 +64,6 @@ def create(
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a product {name} already", field="name") from None
-        audit(session, actor, "product.create", name)
+        words = f"{mode}: {', '.join(product.roles)} on {pool.name}"
+        audit(session, actor, "product.create", name, message=words, product_id=product.id)
     return product

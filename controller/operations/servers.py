@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,16 +24,13 @@ from controller.operations.records import audit, must, note
 from controller.store.models import Server, Task
 from controller.store.queries import find_group, find_server
 
-HOST = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
-)
 UNIX_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
 def scan_host_key(address: str, port: int) -> HostKey:
     """The host key a server shows now, for staff to confirm. Raises Invalid naming the field."""
     fields = Fields()
-    _address(fields, address)
+    fields.host("address", address)
     fields.integer("port", port, 1, 65535)
     fields.finish()
     try:
@@ -70,7 +66,7 @@ def add(
     """
     fields = Fields()
     name = fields.name("name", name, maximum=63)
-    address = _address(fields, address)
+    address = fields.host("address", address)
     port = fields.integer("port", port, 1, 65535)
     driver = fields.choice("driver", driver, (Driver.HESTIACP,))
     wanted = _capabilities(fields, capabilities)
@@ -117,7 +113,17 @@ def add(
         except IntegrityError:
             raise Conflict(f"there is a server {name} already", field="name") from None
         note(session, "server.added", f"Server {name} added", actor=actor, server_id=server.id)
-        audit(session, actor, "server.add", name, address=address, port=port, fingerprint=key.fingerprint)
+        audit(
+            session,
+            actor,
+            "server.add",
+            name,
+            message=f"{address}, port {port}, host key {key.fingerprint}",
+            server_id=server.id,
+            address=address,
+            port=port,
+            fingerprint=key.fingerprint,
+        )
         _, ready = _queue_check(session, actor, server)
     fleet.wake(ready)
     return server
@@ -128,7 +134,7 @@ def check(fleet: Fleet, actor: str, key: int | str) -> Task:
     with fleet.database.write() as session:
         server = must(find_server(session, key), "server", key)
         task, ready = _queue_check(session, actor, server)
-        audit(session, actor, "server.check", server.name, server_id=server.id)
+        audit(session, actor, "server.check", server.name, server_id=server.id, task_id=task.id)
     fleet.wake(ready)
     return task
 
@@ -141,17 +147,6 @@ def _queue_check(session: Session, actor: str, server: Server) -> tuple[Task, Re
         return task, [(task.id, task.priority)]
     task = must(take_task(session, waiting.id), "task", waiting.id)
     return task, lifecycle.queue_again(session, task) if task.status is TaskStatus.QUEUED else []
-
-
-def _address(fields: Fields, value: Any) -> str:
-    text = fields.text("address", value, maximum=255)
-    if text:
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            if not HOST.fullmatch(text):
-                fields.problem("address", "must be an IP address or a host name")
-    return text
 
 
 def _capabilities(fields: Fields, value: Any) -> set[Capability]:

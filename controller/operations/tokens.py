@@ -40,7 +40,8 @@ def create(fleet: Fleet, actor: str, *, name: str, scope: str) -> tuple[ApiToken
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a token {name} already", field="name") from None
-        audit(session, actor, "token.create", name, scope=scope)
+        may = "may do everything" if scope == "admin" else "may only read"
+        audit(session, actor, "token.create", name, message=may, scope=scope)
     return token, plain
 
 
@@ -62,6 +63,7 @@ def revoke(fleet: Fleet, actor: str, key: int | str) -> ApiToken:
         by_id = session.get(ApiToken, int(key)) if is_id(str(key)) else None
         found = by_id or session.scalars(select(ApiToken).where(ApiToken.name == str(key))).first()
         token = must(found, "token", key)
-        token.revoked_at = token.revoked_at or utcnow()
-        audit(session, actor, "token.revoke", token.name)
+        if token.revoked_at is None:
+            token.revoked_at = utcnow()
+            audit(session, actor, "token.revoke", token.name, message="does not work any more")
     return token
