@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from controller.domain.tickets import EVENTS
 from controller.domain.words import TicketStatus
@@ -13,7 +13,7 @@ from controller.web.api import PREFIX
 from controller.web.api.answers import Links, Ref
 from controller.web.api.bodies import Body, Key
 
-EVENT_LIST = {"items": {"type": "string", "enum": list(EVENTS)}}
+EVENT_LIST: dict[str, JsonValue] = {"items": {"type": "string", "enum": [*EVENTS]}}
 
 
 class NewNote(Body):
