@@ -103,7 +103,7 @@ class Demo:
         self.servers.start()
         self.fleet = Fleet.open(self.settings)
         self.start_worker()
-        self._spawn("serve", "--host", self.host, "--port", str(self.port))
+        self.start_web()
         self._fill()
         self._wait_ready()
 
@@ -128,6 +128,10 @@ class Demo:
         """Start a (new) worker process."""
         self._worker = self._spawn("worker")
         return self._worker
+
+    def start_web(self) -> subprocess.Popen[bytes]:
+        """Start a (new) process for pages and API."""
+        return self._spawn("serve", "--host", self.host, "--port", str(self.port))
 
     def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "HESTIA_FLEET_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
