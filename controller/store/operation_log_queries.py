@@ -133,7 +133,7 @@ def known(session: Session, lines: Iterable[OperationLog]) -> Known:
     domains = session.execute(select(Service.id, Service.domain_unicode).where(Service.id.in_(services)))
     names = session.execute(select(Server.id, Server.name).where(Server.id.in_(servers)))
     return Known(
-        services=dict(domains.tuples().all()),
-        servers=dict(names.tuples().all()),
+        services={service.id: service.domain_unicode for service in domains},
+        servers={server.id: server.name for server in names},
         tasks=set(session.scalars(select(Task.id).where(Task.id.in_(tasks)))),
     )

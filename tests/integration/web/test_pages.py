@@ -7,12 +7,15 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select, update
 
+from controller.domain.options import MailOptions, TicketOptions
 from controller.domain.words import ServiceStatus, TaskStatus
+from controller.store.base import utcnow
 from controller.store.models import (
     Account,
     Activity,
     ApiToken,
     Customer,
+    OperationLog,
     Product,
     Server,
     ServerGroup,
@@ -21,6 +24,8 @@ from controller.store.models import (
     TaskEvent,
     User,
 )
+from controller.store.options import save
+from controller.store.work_models import Job
 from tests.integration.web.world import World
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
@@ -40,8 +45,13 @@ def pages(world: World) -> dict[str, list[str]]:
             f"/admin/services/{service}/tasks",
             f"/admin/services/{world.anna_service}",
             f"/admin/services/{world.anna_service}/deploy",
+            f"/admin/services/{service}/verification",
+            f"/admin/services/{world.anna_service}/verification",
             "/admin/tasks",
             f"/admin/tasks/{task}",
+            "/admin/tasks/clean-up",
+            "/admin/drift",
+            f"/admin/drift/{world.drift_check}",
             "/admin/servers",
             "/admin/servers/new",
             f"/admin/servers/{world.server_id}",
@@ -56,6 +66,9 @@ def pages(world: World) -> dict[str, list[str]]:
             f"/admin/customers/{world.anna_id}",
             "/admin/staff",
             "/admin/tokens",
+            "/admin/log",
+            "/admin/log?search=%3Cscript%3Ealert(1)&server=x&since=%22%3E",
+            *(f"/admin/settings/{tab}" for tab in ("retries", "retention", "drift", "tickets", "jobs", "environment")),
             "/admin/profile",
             "/nowhere",
         ],
@@ -81,6 +94,10 @@ def hostile_world(world: World) -> World:
         session.execute(update(Account).values(username=HOSTILE[:30]).where(Account.id == 1))
         session.execute(update(ApiToken).values(name=HOSTILE))
         session.execute(update(Activity).values(message=HOSTILE, actor=HOSTILE))
+        session.execute(update(OperationLog).values(message=HOSTILE, actor=HOSTILE, action=HOSTILE, target=HOSTILE))
+        session.add(Job(name="clean-up", due_at=utcnow(), error=HOSTILE))
+        save(session, TicketOptions(email_to=[HOSTILE]), HOSTILE)
+        save(session, MailOptions(host=HOSTILE, username=HOSTILE, sender=HOSTILE), HOSTILE)
         session.execute(update(TaskEvent).values(text=HOSTILE))
         session.execute(
             update(Task).values(
