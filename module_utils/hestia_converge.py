@@ -74,6 +74,9 @@ def converge(subject: Subject[State]) -> dict[str, Any]:
     step = subject.next_step(state)
     if panel.check_mode:
         after = before if step is None else subject.wanted(state)
+        if step is not None and before == after:
+            # What differs is nothing that the state's words tell (a line that is gone from named.conf, say).
+            before = {**before, "needs": step.repair or step.name}
         return _result(subject, step is not None, state, before, after)
 
     tried: Counter[str] = Counter()

@@ -7,6 +7,8 @@ from typing import Any
 
 MISSING = "is missing"
 TOO_MUCH = "is there, but should not be"
+TROUBLES = frozenset({"missing", "half made", "needs"})
+"""Keys that modules give to what is wrong, besides the state itself."""
 
 
 def differences(diff: Any) -> list[str]:
@@ -33,7 +35,9 @@ def differences(diff: Any) -> list[str]:
 def _of_mapping(prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for key in [*after, *(key for key in before if key not in after)]:
-        if before.get(key) != after.get(key):
+        if key in TROUBLES and key not in after:
+            lines.append(f"{key}: {_shown(before[key])}")
+        elif before.get(key) != after.get(key):
             lines += _one(f"{prefix}{key}", before.get(key), after.get(key))
     return lines
 

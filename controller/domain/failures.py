@@ -85,8 +85,9 @@ class RetryPolicy:
 
 
 DEFAULT_POLICIES: Mapping[ErrorClass, RetryPolicy] = {
-    # About three hours of waiting for a server that is away; its circuit breaker asks, not every task.
-    ErrorClass.UNREACHABLE: RetryPolicy(attempts=40, delay=5),
+    # About three hours of waiting for a server that is away. Its circuit breaker asks, not every task, and often:
+    # when the server is back its tasks should go on within the minute.
+    ErrorClass.UNREACHABLE: RetryPolicy(attempts=360, delay_max=30),
     ErrorClass.AUTHENTICATION: RetryPolicy(attempts=2, delay=30),
     ErrorClass.HOST_KEY_CHANGED: RetryPolicy(attempts=1),
     ErrorClass.BUSY: RetryPolicy(attempts=10, delay=5, delay_max=120),
@@ -156,7 +157,7 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> tuple[ErrorClas
     if unreachable:
         if any(words in lowered for words in LOGIN_WORDS):
             return ErrorClass.AUTHENTICATION, "the server refused the SSH login"
-        return ErrorClass.UNREACHABLE, message
+        return ErrorClass.UNREACHABLE, _ssh_words(message)
     try:
         return ErrorClass(str(result.get("error_class"))), message
     except ValueError:
@@ -168,3 +169,9 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> tuple[ErrorClas
     if any(words in text for words in SUDO_WORDS for text in (lowered, *(line.lower() for line in said))):
         return ErrorClass.AUTHENTICATION, f"the server refused sudo: {said[-1] if said else message}"
     return ErrorClass.INTERNAL, f"{message} ({said[-1]})" if said else message
+
+
+def _ssh_words(message: str) -> str:
+    """What ssh itself said, without what Ansible says around it."""
+    _, found, said = message.rpartition("ssh: ")
+    return said.strip() if found else message.removeprefix("Task failed: ")

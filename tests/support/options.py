@@ -9,8 +9,11 @@ from controller.store.options import save
 
 
 def quick_retries(fleet: Fleet, *, attempts: int = 3, delay: float = 0.0) -> None:
-    """Every class that may be tried again is, ``attempts`` times, ``delay`` seconds apart."""
+    """Every class that may be tried again is, ``attempts`` times, ``delay`` seconds apart; for a server that is away
+    everybody waits for some minutes."""
     policy = PolicyOptions(attempts=attempts, delay=delay, growth=1, delay_max=delay, jitter=0)
     classes = {kind: policy for kind in ErrorClass if kind not in NEVER_RETRIED}
+    if delay:
+        classes[ErrorClass.UNREACHABLE] = PolicyOptions(attempts=600, delay=delay, growth=1, delay_max=delay, jitter=0)
     with fleet.database.write() as session:
         save(session, RetryOptions(classes=classes), "test")

@@ -63,3 +63,11 @@ def test_states_that_differ_have_lines_and_equal_ones_have_none(before: dict[str
 @given(VALUE)
 def test_nothing_is_too_strange_to_be_told(diff: Any) -> None:
     assert isinstance(differences(diff), list)
+
+
+def test_what_a_module_calls_wrong_is_said_as_it_is() -> None:
+    before = {"zone": "a.com", "needs": "0 lines for the zone in named.conf", "missing": ["passwd", "limits"]}
+    assert differences({"before": before, "after": {"zone": "a.com"}}) == [
+        "needs: 0 lines for the zone in named.conf",
+        "missing: passwd, limits",
+    ]
