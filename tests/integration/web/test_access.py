@@ -41,6 +41,8 @@ def allowed(method: str, path: str) -> set[str | None]:
         return STAFF
     if path.startswith(OWNER_PAGES):
         return OWNERS
+    if path.startswith("/admin/settings") and not path.startswith("/admin/settings/webhooks"):
+        return STAFF if method == "GET" else OWNERS
     if path.startswith("/admin"):
         return STAFF if method == "GET" and not path.endswith("/new") else CHANGERS
     if path.startswith("/panel"):
@@ -75,8 +77,13 @@ def fill(pattern: str, world: World, *, missing: bool) -> str:
             "products": world.product_id,
             "servers": world.server_id,
             "groups": world.group_id,
+            "drift": world.drift_check,
         }.get(pattern.split("/")[2] if pattern.count("/") > 2 else "", 1)
-    return pattern.replace("{id:int}", str(number)).replace("{rest:path}", "nowhere")
+    return (
+        pattern.replace("{id:int}", str(number))
+        .replace("{step:int}", str(world.anna_task))
+        .replace("{rest:path}", "nowhere")
+    )
 
 
 @pytest.mark.parametrize("who", PEOPLE)

@@ -63,6 +63,17 @@ def test_a_ticket_shows_what_happened_and_leads_on(world: World) -> None:
     assert world.browser("support").get("/admin/tickets/99").status_code == 404
 
 
+def test_a_task_that_was_cleaned_away_is_not_linked(world: World) -> None:
+    browser = world.browser("support")
+    task_id = ticket(world).task_id
+    assert f'href="/admin/tasks/{task_id}"' in browser.get("/admin/tickets/1").text
+    with world.fleet.database.write() as session:
+        session.delete(session.get_one(Task, task_id))
+    page = browser.get("/admin/tickets/1").text
+    assert "v-add-web-domain" in page
+    assert f'href="/admin/tasks/{task_id}"' not in page
+
+
 def test_working_on_a_ticket(world: World) -> None:
     browser = world.browser("operator")
     with world.fleet.database.read() as session:

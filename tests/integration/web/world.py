@@ -33,6 +33,7 @@ from controller.store.models import (
 )
 from controller.store.schema import upgrade
 from controller.store.vault import create_key
+from controller.store.work_models import LongRun
 from controller.web.app import create_app
 
 PASSWORD = "correct horse battery"
@@ -52,6 +53,8 @@ class World:
     anna_service: int
     ben_service: int
     anna_id: int
+    anna_task: int
+    drift_check: int
     token: str
 
     def browser(self, who: str | None = None) -> Browser:
@@ -90,6 +93,8 @@ def make_world(home: Path, template: Path | None = None, **settings: object) -> 
         anna, ben = session.scalars(select(Service).order_by(Service.id))
         group_id, product_id = session.scalars(select(ServerGroup.id)).one(), session.scalars(select(Product.id)).one()
         server_id = session.scalars(select(Server.id).order_by(Server.id)).first() or 0
+        anna_task = session.scalars(select(Task.id).where(Task.service_id == anna.id).order_by(Task.id)).first() or 0
+        drift_check = session.scalars(select(LongRun.id).order_by(LongRun.id)).first() or 0
     return World(
         fleet=fleet,
         app=create_app(fleet),
@@ -99,6 +104,8 @@ def make_world(home: Path, template: Path | None = None, **settings: object) -> 
         anna_service=anna.id,
         ben_service=ben.id,
         anna_id=anna.customer_id,
+        anna_task=anna_task,
+        drift_check=drift_check,
         token=(home / "token").read_text(),
     )
 
@@ -143,6 +150,7 @@ def fill(configured: Settings) -> Fleet:
             finish(fleet, service.id)
     add_ticket(fleet)
     webhooks.create(fleet, "test", name="chat", url="https://chat.example/hook", events=["ticket.opened"])
+    add_drift_check(fleet)
     _, plain = tokens.create(fleet, "test", name="billing", scope="admin")
     (configured.home / "token").write_text(plain)
     return fleet
@@ -188,6 +196,35 @@ def add_servers(fleet: Fleet, group_id: int) -> int:
                 server.group = group
         session.flush()
         return servers[0].id
+
+
+def add_drift_check(fleet: Fleet) -> None:
+    """One that is over and found one service to differ."""
+    with fleet.database.write() as session:
+        service = session.scalars(select(Service).order_by(Service.id)).first()
+        assert service is not None
+        pipeline = Pipeline(service_id=service.id, reason=Reason.VERIFY, finished_at=utcnow())
+        session.add(pipeline)
+        session.flush()
+        thing = {"action": "web.domain", "server": "web01", "target": service.domain, "lines": ["is missing"]}
+        entry = {
+            "service_id": service.id,
+            "domain": service.domain,
+            "pipeline_id": pipeline.id,
+            "differences": [thing],
+        }
+        session.add(
+            LongRun(
+                kind="drift-check",
+                title="Drift check",
+                actor="engine",
+                finished_at=utcnow(),
+                total=2,
+                done=2,
+                found=1,
+                report={"open": [], "differing": [entry]},
+            )
+        )
 
 
 def finish(fleet: Fleet, service_id: int) -> None:
