@@ -31,7 +31,7 @@ class Ticket(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     status: Mapped[TicketStatus] = mapped_column(words(TicketStatus), default=TicketStatus.OPEN)
     subject: Mapped[str] = mapped_column(String(300))
-    cause: Mapped[str] = mapped_column(String(400))
+    cause: Mapped[str] = mapped_column(String(400), index=True)
     """What makes a later failure the same one: operation, server and target, or server and class."""
     error_class: Mapped[str | None] = mapped_column(String(30))
     action: Mapped[str | None] = mapped_column(String(40))

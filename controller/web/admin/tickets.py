@@ -18,7 +18,7 @@ from controller.operations.errors import Invalid, OperationError
 from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.desk_models import Ticket
-from controller.store.models import Server
+from controller.store.models import Server, Task
 from controller.store.queries import is_id
 from controller.store.ticket_queries import (
     NOBODY,
@@ -92,6 +92,7 @@ def _page(request: Request, form: FleetForm, status: int = 200) -> Response:
         ticket_id = path_id(request)
         ticket = must(session.get(Ticket, ticket_id), "ticket", ticket_id)
         kind = ErrorClass(ticket.error_class) if ticket.error_class else None
+        notes = note_page(session, ticket.id, page_number(request))
         return render(
             request,
             "admin/tickets/detail.html",
@@ -101,7 +102,9 @@ def _page(request: Request, form: FleetForm, status: int = 200) -> Response:
             about_server=kind is not None and is_about_server(ticket.action or "", kind),
             cause=CLASS_WORDS[kind] if kind else None,
             advice=ADVICE[kind] if kind else "",
-            notes=note_page(session, ticket.id, page_number(request)),
+            notes=notes,
+            # A ticket is kept longer than the tasks it tells about.
+            kept=set(session.scalars(select(Task.id).where(Task.id.in_([note.task_id for note in notes.items])))),
             kinds=NOTES,
             others=same_cause(session, ticket),
             staff=possible_assignees(session),

@@ -156,6 +156,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
     )
     op.create_index(op.f("ix_tickets_assignee_id"), "tickets", ["assignee_id"], unique=False)
+    op.create_index(op.f("ix_tickets_cause"), "tickets", ["cause"], unique=False)
     op.create_index(op.f("ix_tickets_server_id"), "tickets", ["server_id"], unique=False)
     op.create_index(op.f("ix_tickets_service_id"), "tickets", ["service_id"], unique=False)
     op.create_index("ix_tickets_status_updated_at", "tickets", ["status", "updated_at"], unique=False)
