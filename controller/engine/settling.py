@@ -99,11 +99,11 @@ def _set_error(session: Session, service: Service, words: str) -> None:
 
 def _complete(session: Session, service: Service) -> None:
     now = utcnow()
+    if (words := _what_is_left(session, service)) is not None:
+        _set_error(session, service, words)
+        return
     service.error = None
     if service.desired is Desired.ABSENT:
-        if session.scalar(select(Resource.id).where(Resource.service_id == service.id).limit(1)) is not None:
-            _set_error(session, service, "Something is left on our servers. Our staff can see this.")
-            return
         session.execute(delete(Account).where(Account.service_id == service.id))
         service.status, service.terminated_at = ServiceStatus.TERMINATED, now
         journal.say(session, service, "service.terminated", "Everything is removed")
@@ -113,3 +113,16 @@ def _complete(session: Session, service: Service) -> None:
     else:
         service.status, service.activated_at = ServiceStatus.ACTIVE, service.activated_at or now
         journal.say(session, service, "service.active", "The service is live")
+
+
+def _what_is_left(session: Session, service: Service) -> str | None:
+    """What the tasks have left undone although all that are there succeeded (one that had not may be deleted)."""
+    mine = select(Resource.id).where(Resource.service_id == service.id).limit(1)
+    if service.desired is Desired.ABSENT:
+        is_left = session.scalar(mine) is not None
+        return "Something is left on our servers. Our staff can see this." if is_left else None
+    if service.desired is Desired.ACTIVE:
+        is_behind = session.scalar(mine.where(Resource.applied_generation != Resource.generation)) is not None
+        return "A step is still missing on our servers. Our staff can see this." if is_behind else None
+    # What was never made of a suspended service is made when it comes back.
+    return None

@@ -12,7 +12,7 @@ from controller.domain.failures import ErrorClass
 from controller.domain.words import Capability, Desired, ServerStatus, ServiceStatus, TaskStatus
 from controller.engine import dispatch, lifecycle
 from controller.engine.lifecycle import Claim
-from controller.operations import orders, services
+from controller.operations import orders, services, task_bulk
 from controller.operations import tasks as task_operations
 from controller.operations.errors import Conflict, Invalid, Refused
 from controller.operations.fleet import Fleet
@@ -353,6 +353,20 @@ def test_what_failed_is_tried_again_by_the_next_request_although_it_is_about_som
     with fleet.database.read() as session:
         newest = session.scalars(select(Task.pipeline_id).order_by(Task.id.desc())).first()
         assert "dns.zone" in session.scalars(select(Task.action).where(Task.pipeline_id == newest)).all()
+
+
+def test_a_service_is_not_live_because_the_task_that_failed_was_deleted(fleet: Fleet) -> None:
+    service = order(fleet)
+    task_operations.cancel(fleet, "test", task_of(fleet, "web.certificate").id)
+    task_operations.cancel(fleet, "test", task_of(fleet, "dns.zone").id)
+    run_all(fleet)
+    task_bulk.run(fleet, "test", "delete", ids=[task_of(fleet, "web.certificate").id])
+    task_operations.retry(fleet, "test", task_of(fleet, "dns.zone").id)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ERROR
+    services.change_product(fleet, "test", service.id, "p")
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
 
 
 def test_an_order_that_is_suspended_before_it_began_is_built_when_it_comes_back(fleet: Fleet) -> None:
