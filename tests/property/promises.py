@@ -1,0 +1,132 @@
+"""What must hold in the database at every moment, whatever has happened so far."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from controller.domain.words import FINAL_TASK_STATES, Desired, Reason, ServiceStatus, TaskStatus
+from controller.engine.dispatch import changes_server
+from controller.store.base import utcnow
+from controller.store.models import Pipeline, Resource, Server, ServerLock, Service, Task, TaskNeed
+
+DEAD = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+MOVING = (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.WAITING)
+SETTLED = {
+    ServiceStatus.ACTIVE: Desired.ACTIVE,
+    ServiceStatus.SUSPENDED: Desired.SUSPENDED,
+    ServiceStatus.TERMINATED: Desired.ABSENT,
+}
+
+
+def check(session: Session, lease: dt.timedelta) -> None:
+    """Every promise about rows, one after the other."""
+    tasks = {task.id: task for task in session.scalars(select(Task))}
+    needs: dict[int, list[int]] = defaultdict(list)
+    for need in session.scalars(select(TaskNeed)):
+        needs[need.task_id].append(need.needs_id)
+    locks = {lock.server_id: lock for lock in session.scalars(select(ServerLock))}
+    for task in tasks.values():
+        _task(task)
+        _place(task, [tasks[need] for need in needs[task.id]], tasks, needs)
+    _servers(tasks, locks, lease)
+    for resource in session.scalars(select(Resource)):
+        assert 0 <= resource.applied_generation <= resource.generation
+    pipelines = session.scalars(select(Pipeline).options(selectinload(Pipeline.tasks))).all()
+    for pipeline in pipelines:
+        is_over = all(task.status in FINAL_TASK_STATES for task in pipeline.tasks)
+        assert (pipeline.finished_at is not None) == is_over, f"pipeline {pipeline.id}"
+    newest = {p.service_id: p for p in pipelines if p.reason not in (Reason.VERIFY, Reason.CHECK)}
+    for service in session.scalars(select(Service).options(selectinload(Service.resources))):
+        _service(service, newest.get(service.id))
+    for server in session.scalars(select(Server)):
+        assert (server.blocked_since is None) == (server.blocked_cause is None)
+
+
+def _task(task: Task) -> None:
+    """A task and its own columns."""
+    runs = task.status is TaskStatus.RUNNING
+    words = f"task {task.id} is {task.status.value}"
+    assert (task.lease_owner is not None) == runs, words
+    assert (task.lease_until is not None) == runs, words
+    assert (task.finished_at is not None) == (task.status in FINAL_TASK_STATES), words
+    assert task.queued_at is not None or task.status is not TaskStatus.QUEUED, words
+    assert not task.cancel_requested or task.status not in (TaskStatus.QUEUED, TaskStatus.WAITING), words
+    if task.status in DEAD:
+        assert task.error, f"{words} without a word why"
+    if task.status is TaskStatus.FAILED:
+        assert task.error_class, f"{words} without a class"
+    if task.status is TaskStatus.SUCCEEDED:
+        assert (task.error_class, task.error) == (None, None), words
+    assert task.attempt >= 0, words
+    assert task.attempt <= task.fence, words
+
+
+def _place(task: Task, needed: list[Task], tasks: dict[int, Task], needs: dict[int, list[int]]) -> None:
+    """A task among those it needs: nothing waits for what will not come, nothing is held without a reason."""
+    words = f"task {task.id} is {task.status.value}, it needs {[(one.id, one.status.value) for one in needed]}"
+    is_ready = all(one.status is TaskStatus.SUCCEEDED for one in needed)
+    is_hopeless = any(_is_hopeless(one, tasks, needs) for one in needed)
+    match task.status:
+        case TaskStatus.QUEUED | TaskStatus.RUNNING | TaskStatus.SUCCEEDED:
+            assert is_ready or task.attempt or task.fence or task.error_class is None, words
+        case TaskStatus.WAITING:
+            assert not is_ready, words
+            assert not is_hopeless, words
+        case TaskStatus.HELD:
+            assert is_hopeless, words
+
+
+def _is_hopeless(task: Task, tasks: dict[int, Task], needs: dict[int, list[int]]) -> bool:
+    if task.status in DEAD:
+        return True
+    return task.status in (TaskStatus.WAITING, TaskStatus.HELD) and any(
+        _is_hopeless(tasks[need], tasks, needs) for need in needs[task.id]
+    )
+
+
+def _servers(tasks: dict[int, Task], locks: dict[int, ServerLock], lease: dt.timedelta) -> None:
+    """One changing task per server; a lock belongs to it, or runs out soon."""
+    now = utcnow()
+    running: dict[int, list[Task]] = defaultdict(list)
+    for task in tasks.values():
+        if task.status is TaskStatus.RUNNING and changes_server(task):
+            assert task.lease_until is not None
+            if task.lease_until > now:
+                running[task.server_id].append(task)
+    for server_id, found in running.items():
+        assert len(found) == 1, f"{[task.id for task in found]} run at the same time on server {server_id}"
+        lock = locks.get(server_id)
+        assert lock is not None, f"task {found[0].id} runs without the lock of its server"
+        assert (lock.task_id, lock.fence) == (found[0].id, found[0].fence)
+        assert lock.until > now
+    for lock in locks.values():
+        assert lock.until <= now + lease, "a lock that nobody renews would last too long"
+        holder = tasks[lock.task_id]
+        assert holder.status is TaskStatus.RUNNING or lock.fence < holder.fence, "the lock of a task that is over"
+
+
+def _service(service: Service, newest: Pipeline | None) -> None:
+    """A service says what its newest pipeline does; one that was deleted had come to its end."""
+    states = {task.status for task in newest.tasks} if newest is not None else set()
+    words = f"service {service.id} is {service.status.value}, its tasks are {sorted(states)}"
+    assert (service.error is not None) == (service.status is ServiceStatus.ERROR), words
+    assert service.status is ServiceStatus.ERROR or not states & set(DEAD), words
+    if service.status in (ServiceStatus.PENDING, ServiceStatus.DEPLOYING, ServiceStatus.TERMINATING):
+        assert states & set(MOVING), f"{words}: nothing moves it"
+    if service.status in SETTLED:
+        assert states <= {TaskStatus.SUCCEEDED}, words
+        assert service.desired is SETTLED[service.status], words
+    if service.status is ServiceStatus.ACTIVE:
+        behind = [(r.id, r.action) for r in service.resources if r.applied_generation != r.generation]
+        assert not behind, f"{words}, but {behind} are not as wished"
+    if service.status is ServiceStatus.TERMINATED:
+        assert not service.resources, words
+        assert service.terminated_at is not None, words
+    assert (service.desired is Desired.ABSENT) or service.status not in (
+        ServiceStatus.TERMINATING,
+        ServiceStatus.TERMINATED,
+    ), words
