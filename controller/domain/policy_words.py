@@ -22,8 +22,8 @@ def policy_words(policy: RetryPolicy) -> str:
 
 def seconds_words(seconds: float) -> str:
     """``0.5 s``, ``20 s``, ``5 min``, ``2 h``."""
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or seconds == size != 86_400:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds == size or seconds >= 2 * size:
             return f"{round(seconds / size, 1):g} {unit}"
     return f"{round(seconds, 1):g} s"
 
