@@ -30,11 +30,11 @@ from controller.sandbox.faults import POINTS
 from controller.sandbox.server import SandboxServer
 from controller.store.models import Task
 
-#: Commands that deployments use, by what a server is for.
+#: Commands that deployments use, by what a server is for; the ones that every order needs most often.
 COMMANDS = {
-    "web": ("v-add-user", "v-add-web-domain", "v-add-web-domain-ssl", "v-delete-user", "v-suspend-web-domain"),
-    "mail": ("v-add-user", "v-add-mail-domain", "v-delete-user", "v-suspend-mail-domain"),
-    "dns": ("v-add-user", "v-rebuild-dns-domain", "v-delete-dns-domain", "v-delete-user"),
+    "web": ("v-add-user", "v-add-web-domain", "v-add-web-domain", "v-add-web-domain-ssl", "v-delete-user"),
+    "mail": ("v-add-user", "v-add-mail-domain", "v-add-mail-domain", "v-delete-user"),
+    "dns": ("v-add-user", "v-rebuild-dns-domain", "v-rebuild-dns-domain", "v-delete-dns-domain"),
 }
 #: Exit codes of a panel that is in trouble; 10 is a verdict that only staff can overrule.
 EXIT_CODES = (4, 10, 12, 14, 15, 19, 20)
@@ -58,8 +58,8 @@ class Mischief:
     def kinds(self) -> list[Callable[[], None]]:
         """Everything that can be done to this installation, often things more than once."""
         common = [
-            *[self.kill_worker, self.panel_command_fails, self.panel_command_dies, self.panel_command_hangs] * 2,
-            self.panel_command_dies,
+            *[self.panel_command_fails, self.panel_command_dies, self.panel_command_hangs] * 3,
+            *[self.kill_worker] * 2,
             self.pause_worker,
             self.stop_worker,
             self.kill_web,

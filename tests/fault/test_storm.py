@@ -1,0 +1,20 @@
+"""The short storm, on each storage; ``make test-faults`` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.fault.storm import run_storm, table
+from tests.support.storages import Storage
+
+SEED = 20
+
+
+def test_a_storm_loses_doubles_and_leaves_nothing(storage: Storage, tmp_path: Path) -> None:
+    report = run_storm(storage, orders=10, seed=SEED, home=tmp_path / "home", every=1.0, calm=1.5, lasts=30, limit=300)
+    print(table(report))
+    print(report.line())
+    assert report.violations == []
+    assert report.faults["workers killed"] + report.faults["workers paused"] + report.faults["workers stopped"] > 0
+    assert report.faults["panel faults met"] > 0
+    assert sum(report.faults.values()) > 10
