@@ -132,7 +132,8 @@ def conforms(answer: Any, method: str, path: str) -> None:
         response = resolved(response["$ref"])
     content = response["content"][answer.headers["content-type"].partition(";")[0]]
     schema = {"$id": "api", **DOCUMENT, **content["schema"]}
-    Draft202012Validator(schema, registry=REGISTRY).validate(answer.json())
+    told = answer.text if answer.headers["content-type"].startswith("text/") else answer.json()
+    Draft202012Validator(schema, registry=REGISTRY).validate(told)
 
 
 SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
@@ -150,9 +151,15 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("get", "/tasks", None),
     ("get", "/tasks/{id}", None),
     ("get", "/tasks/{id}/events", None),
+    ("get", "/tasks/{id}/log", None),
+    ("post", "/tasks/{id}/priority", {"priority": 10}),
+    ("post", "/tasks/{id}/priority", {"priority": 10}),
+    ("post", "/tasks/{id}/force-fail", None),
     ("post", "/tasks/{id}/retry", None),
     ("post", "/tasks/{id}/cancel", None),
     ("post", "/tasks/{id}/cancel", None),
+    ("post", "/tasks/bulk", {"action": "retry", "tasks": [1, 999]}),
+    ("post", "/tasks/bulk", {"action": "explode"}),
     ("get", "/servers", None),
     ("get", "/servers/{id}", None),
     ("post", "/servers/{id}/check", None),
@@ -178,7 +185,13 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("post", "/services/{id}/unsuspend", None),
     ("post", "/services/{id}/redeploy", None),
     ("post", "/services/{id}/verify", None),
+    ("get", "/services/{id}/verification", None),
     ("post", "/services/{id}/repair", None),
+    ("post", "/drift-checks", None),
+    ("get", "/drift-checks", None),
+    ("get", "/drift-checks/{id}", None),
+    ("post", "/drift-checks/{id}/cancel", None),
+    ("post", "/drift-checks/{id}/repair", None),
     ("post", "/services/{id}/change-product", {"product": "Hosting"}),
     ("post", "/services/{id}/terminate", None),
     ("post", "/services/{id}/suspend", None),
