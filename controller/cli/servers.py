@@ -181,6 +181,34 @@ def check_server(key: ServerKey, as_json: AsJson = False) -> None:
             out_json(task_answer(session, session.get_one(Task, task.id)))
 
 
+@server_app.command("host-key")
+def host_key(
+    key: ServerKey,
+    accept: Annotated[str, typer.Option(help="SHA256:... of the key to pin from now on.", show_default=False)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the pinned host key and the one the server shows now, or accept that one."""
+    from controller.automation.hostkeys import HostKey
+    from controller.operations import server_doors, servers
+    from controller.operations.records import must
+    from controller.store.queries import find_server
+
+    with opened() as fleet:
+        if accept:
+            server_doors.accept_host_key(fleet, actor(), key, accept)
+        with fleet.database.read() as session:
+            server = must(find_server(session, key), "server", key)
+        found = {
+            "server": server.name,
+            "pinned": HostKey(server.host_key).fingerprint,
+            "shown": servers.scan_host_key(server.address, server.port).fingerprint,
+        }
+    if as_json:
+        out_json(found)
+    else:
+        out_fields(found | {"same": "yes" if found["pinned"] == found["shown"] else "no"})
+
+
 @group_app.command("create")
 def create_group(
     name: Annotated[str, typer.Argument(help="Name of the group.")],

@@ -26,6 +26,7 @@ from controller.store.options import load
 
 PRIORITY = 5
 """A check that others wait for goes before everything else."""
+PATIENCE = dt.timedelta(minutes=10)
 
 
 def open_breaker(session: Session, server_id: int, cause: ErrorClass, error: str | None) -> None:
@@ -51,6 +52,13 @@ def close_breaker(session: Session, server_id: int) -> bool:
     server.blocked_since = server.blocked_cause = server.problem = None
     journal.say_server(session, server.id, "server.back", "The server answers again: its tasks go on")
     return True
+
+
+def needs_a_person(server: Server) -> bool:
+    """Whether the server has been away for longer than a restart takes, or cannot come back by itself."""
+    if server.blocked_cause != ErrorClass.UNREACHABLE.value:
+        return True
+    return server.blocked_since is not None and utcnow() - server.blocked_since > PATIENCE
 
 
 def queue_probe(session: Session, server: Server) -> Task | None:

@@ -259,6 +259,8 @@ def _fail(session: Session, task: Task, kind: ErrorClass, error: str | None) -> 
     if task.action == STATUS_ACTION and kind in BLOCKS_SERVER:
         # The check of an open breaker goes on until the server is back.
         pause = breaker.probe_pause(session, failures + 1)
+        if breaker.needs_a_person(task.server):
+            desk.task_failed(session, task)
         task.status, task.queued_at, task.not_before = TaskStatus.QUEUED, now, now + pause
         return
     delay = policy.next_delay(failures, random.SystemRandom())

@@ -73,7 +73,7 @@ def add(
     capacity = fields.integer("capacity", capacity, 0, 1_000_000)
     if not UNIX_USER.fullmatch(str(ssh_user)):
         fields.problem("ssh.user", "must be a Unix user name")
-    _credentials(fields, ssh_password, ssh_private_key)
+    check_credentials(fields, ssh_password, ssh_private_key)
     with fleet.database.read() as session:
         joined = find_group(session, group) if group not in (None, "") else None
         if group not in (None, "") and joined is None:
@@ -98,7 +98,7 @@ def add(
             ssh_user=ssh_user,
             become=ssh_user != "root" if ssh_become is None else ssh_become,
             ssh_password=fleet.vault.seal(ssh_password) if ssh_password else None,
-            ssh_private_key=fleet.vault.seal(_with_newline(ssh_private_key)) if ssh_private_key else None,
+            ssh_private_key=fleet.vault.seal(clean_private_key(ssh_private_key)) if ssh_private_key else None,
             host_key=key.line,
         )
         session.add(server)
@@ -124,7 +124,7 @@ def add(
             port=port,
             fingerprint=key.fingerprint,
         )
-        _, ready = _queue_check(session, actor, server)
+        _, ready = queue_check(session, actor, server)
     fleet.wake(ready)
     return server
 
@@ -133,13 +133,13 @@ def check(fleet: Fleet, actor: str, key: int | str) -> Task:
     """Look at a server now: what it is, has and runs. Raises NotFound."""
     with fleet.database.write() as session:
         server = must(find_server(session, key), "server", key)
-        task, ready = _queue_check(session, actor, server)
+        task, ready = queue_check(session, actor, server)
         audit(session, actor, "server.check", server.name, server_id=server.id, task_id=task.id)
     fleet.wake(ready)
     return task
 
 
-def _queue_check(session: Session, actor: str, server: Server) -> tuple[Task, Ready]:
+def queue_check(session: Session, actor: str, server: Server) -> tuple[Task, Ready]:
     """A new check, or the one that is on its way anyway, now."""
     waiting = breaker.open_check(session, server.id)
     if waiting is None:
@@ -160,17 +160,19 @@ def _capabilities(fields: Fields, value: Any) -> set[Capability]:
     return {Capability(word) for word in value}
 
 
-def _credentials(fields: Fields, password: str | None, private_key: str | None) -> None:
+def check_credentials(fields: Fields, password: str | None, private_key: str | None) -> None:
+    """A password or a usable private key, else a problem."""
     if not password and not private_key:
         fields.problem("ssh", "a password or a private_key is needed")
     if password and "\n" in password:
         fields.problem("ssh.password", "must be one line")
     if private_key:
         try:
-            load_ssh_private_key(_with_newline(private_key).encode(), password=None)
+            load_ssh_private_key(clean_private_key(private_key).encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             fields.problem("ssh.private_key", "must be an OpenSSH private key without a passphrase")
 
 
-def _with_newline(private_key: str) -> str:
+def clean_private_key(private_key: str) -> str:
+    """As OpenSSH wants it: Unix lines, one at the end."""
     return private_key.strip().replace("\r\n", "\n") + "\n"

@@ -61,6 +61,14 @@ class SshLogin(Body):
     become: bool | None = Field(None, description="whether the login takes sudo; default: unless it is root")
 
 
+class HostKeyBody(Body):
+    """A host key that changed, accepted."""
+
+    fingerprint: str = Field(
+        description="the server must show this key now", examples=["SHA256:3cbLpTt5TNjVZvZ0p5cPmpMkgYTD4G3OPTu0bWBMXSc"]
+    )
+
+
 class NewServer(Body):
     """A server to take over."""
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from controller.operations import customers, groups, products, servers
+from controller.operations import customers, groups, products, server_doors, servers
 from controller.operations.records import must
 from controller.store.models import Customer, Product, Server, ServerGroup
 from controller.store.queries import find_customer, find_group, find_product, find_server
 from controller.web.api import lists
 from controller.web.api.answers import CustomerAnswer, GroupAnswer, ProductAnswer, ServerAnswer
-from controller.web.api.bodies import NewCustomer, NewGroup, NewProduct, NewServer, Nothing
+from controller.web.api.bodies import HostKeyBody, NewCustomer, NewGroup, NewProduct, NewServer, Nothing, SshLogin
 from controller.web.api.calls import Asked, Call, Creates, Listed
 from controller.web.api.represent import (
     customer_answer,
@@ -59,6 +59,30 @@ def _check_server(asked: Asked) -> TaskAnswer:
     task = servers.check(asked.fleet, asked.actor, asked.key)
     with asked.fleet.database.read() as session:
         return task_answer(session, session.get_one(type(task), task.id))
+
+
+def _accept_host_key(asked: Asked) -> ServerAnswer:
+    server = server_doors.accept_host_key(asked.fleet, asked.actor, asked.key, asked.body.fingerprint)
+    return _server_answer(asked, server.id)
+
+
+def _change_login(asked: Asked) -> ServerAnswer:
+    body: SshLogin = asked.body
+    server = server_doors.change_login(
+        asked.fleet,
+        asked.actor,
+        asked.key,
+        ssh_user=body.user,
+        ssh_password=body.password,
+        ssh_private_key=body.private_key,
+        ssh_become=body.become,
+    )
+    return _server_answer(asked, server.id)
+
+
+def _server_answer(asked: Asked, server_id: int) -> ServerAnswer:
+    with asked.fleet.database.read() as session:
+        return server_answer(session.get_one(Server, server_id))
 
 
 def _list_groups(asked: Asked) -> Listed:
@@ -165,6 +189,24 @@ CALLS = (
         answer=TaskAnswer,
         status=202,
         body=Nothing,
+    ),
+    Call(
+        "POST",
+        "/servers/{id}/host-key",
+        "Accept the SSH host key that a server shows now",
+        _accept_host_key,
+        answer=ServerAnswer,
+        status=202,
+        body=HostKeyBody,
+    ),
+    Call(
+        "POST",
+        "/servers/{id}/login",
+        "Change the SSH login of a server; without password and key the stored one is kept",
+        _change_login,
+        answer=ServerAnswer,
+        status=202,
+        body=SshLogin,
     ),
     Call(
         "GET",
