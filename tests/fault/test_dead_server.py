@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from controller.domain.words import ServerStatus, ServiceStatus
 from controller.operations import groups, orders, products
@@ -105,7 +105,7 @@ def dead_servers_take_part(demo: Demo, *, take_part: bool) -> None:
 
 def waiting_words(demo: Demo, service_id: int) -> list[str]:
     with demo.fleet.database.read() as session:
-        tasks = session.query(Task).where(Task.service_id == service_id).all()
+        tasks = session.scalars(select(Task).where(Task.service_id == service_id)).all()
         return [wait.words for wait in waits(session, tasks).values()]
 
 
