@@ -41,6 +41,7 @@ from tests.support.storages import NAMES, Storage, servers
 LEASE = 4.0
 BUSY_SECONDS = 1.5
 PACE = 0.1
+PLANTED = 8
 ROUNDS = 6
 """How often staff try again what failed for good."""
 
@@ -176,6 +177,7 @@ def run_storm(
             demo, random.Random(f"{seed} faults"), workers=workers, busy_seconds=BUSY_SECONDS, lease=LEASE
         )
         customers = Customers(client, random.Random(f"{seed} orders"), orders, every)
+        mischief.plant(PLANTED)
         customers.start()
         _faults(demo, mischief, customers, random.Random(f"{seed} script"), calm, lasts)
         mischief.heal()
@@ -185,6 +187,7 @@ def run_storm(
         customers.stop.set()
         customers.join(60)
         report.violations += customers.trouble
+        mischief.settle_accounts()
         report.faults = mischief.counts
         report.figures |= _figures(demo, customers)
         report.violations += truth.everything(demo.fleet, demo.servers)
@@ -283,7 +286,8 @@ def _retry_failed(demo: Demo) -> int:
 
 def _figures(demo: Demo, customers: Customers) -> dict[str, Any]:
     with demo.fleet.database.read() as session:
-        wishes = dict(session.execute(select(Service.desired, func.count()).group_by(Service.desired)).tuples().all())
+        rows = session.execute(select(Service.desired, func.count()).group_by(Service.desired))
+        wishes = {desired: number for desired, number in rows}  # noqa: C416
         count, claims = session.execute(select(func.count(), func.sum(Task.fence)).select_from(Task)).one()
     return {
         "services": {desired.value: wishes.get(desired, 0) for desired in Desired},

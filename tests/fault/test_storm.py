@@ -11,7 +11,7 @@ SEED = 20
 
 
 def test_a_storm_loses_doubles_and_leaves_nothing(storage: Storage, tmp_path: Path) -> None:
-    report = run_storm(storage, orders=10, seed=SEED, home=tmp_path / "home", every=1.0, calm=1.5, lasts=30, limit=300)
+    report = run_storm(storage, orders=10, seed=SEED, home=tmp_path / "home", every=1.0, calm=1.5, lasts=30, limit=600)
     print(table(report))
     print(report.line())
     assert report.violations == []

@@ -52,7 +52,11 @@ class Mischief:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._planted = 0
-        self.pace = demo.pace
+
+    def plant(self, number: int) -> None:
+        """Faults that wait in the panels for the first commands."""
+        for _ in range(number):
+            self.chance.choice([self.panel_command_fails, self.panel_command_dies, self.panel_command_hangs])()
 
     @property
     def kinds(self) -> list[Callable[[], None]]:
@@ -88,18 +92,22 @@ class Mischief:
             self._web = self.demo.start_web()
 
     def heal(self) -> None:
-        """Undo everything that lasts and take back what has not happened yet."""
+        """Undo everything that lasts. What was planted in the panel may still be met: it happens once."""
         while self._later:
             heapq.heappop(self._later)[2]()
+        for server in self.demo.servers:
+            server.start()
+        self.tend()
+
+    def settle_accounts(self) -> None:
+        """Count what the panel's commands have met, and take the rest back."""
         left = 0
         for server in self.demo.servers:
             left += sum(rule["times"] for rule in server.faults.pending)
             server.faults.clear()
-            server.faults.pace = self.pace
-            server.start()
+            server.faults.pace = self.demo.pace
         self.counts["panel faults planted"] = self._planted
         self.counts["panel faults met"] = self._planted - left
-        self.tend()
 
     # -- processes -----------------------------------------------------------------------------------
 
@@ -195,7 +203,7 @@ class Mischief:
         with self.demo.fleet.database.read() as session:
             open_states = (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.WAITING, TaskStatus.SUCCEEDED)
             query = select(Task.id, Task.priority).where(Task.status.in_(open_states)).order_by(Task.id.desc())
-            found = session.execute(query.limit(5)).tuples().all()
+            found = [(task_id, priority) for task_id, priority in session.execute(query.limit(5))]
         for _ in range(times):
             self.demo.fleet.wake(found)
         self.counts["wake-ups doubled"] += times * len(found)
