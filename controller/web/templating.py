@@ -114,7 +114,8 @@ def render(request: Request, template: str, status: int = 200, /, **context: Any
         path=request.url.path,
         person=person,
         csrf=csrf_token(request),
-        flashes=take_flashes(request),
+        # A part of a page that is fetched by a script shows no messages, so they wait for the next whole one.
+        flashes=[] if "hx-request" in request.headers else take_flashes(request),
         **context,
     )
     return HTMLResponse(body, status)

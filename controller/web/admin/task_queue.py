@@ -103,6 +103,12 @@ def task_list(request: Request) -> Response:
         )
 
 
+def strip(request: Request) -> Response:
+    """How the queue is doing, for a page that is open."""
+    with database_of(request).read() as session:
+        return render(request, "admin/tasks/strip.html", queue=queue_state(session, _stuck(request)))
+
+
 def bulk(request: Request) -> Response:
     """One action on the ticked tasks, or on everything that the filter finds."""
     form = request.state.form
@@ -159,6 +165,7 @@ def fail_stuck(request: Request) -> Response:
 
 routes: list[BaseRoute] = [
     page("/admin/tasks", task_list, Access.STAFF),
+    page("/admin/tasks/strip", strip, Access.STAFF),
     page("/admin/tasks/bulk", bulk, Access.OPERATOR, methods=["POST"]),
     page("/admin/tasks/clean-up", clean_up, Access.STAFF),
     page("/admin/tasks/clean-up", clean_up_now, Access.OPERATOR, methods=["POST"]),

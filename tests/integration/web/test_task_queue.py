@@ -58,6 +58,15 @@ def test_a_server_that_is_away_is_named_with_what_waits(world: World) -> None:
     assert "Check now" in server_page
 
 
+def test_an_open_page_looks_again_without_taking_messages(world: World) -> None:
+    browser = world.browser("operator")
+    browser.submit("/admin/tasks/bulk", {"do": "cancel"})
+    part = browser.get("/admin/tasks/strip", headers={"HX-Request": "true"}).text
+    assert "No worker is running" in part
+    assert "<html" not in part
+    assert "Choose at least one task" in browser.get("/admin/tasks").text
+
+
 def test_filters_narrow_the_list(world: World) -> None:
     browser = world.browser("support")
     text = browser.get("/admin/tasks?service=ben&action=web.account").text
