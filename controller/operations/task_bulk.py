@@ -25,6 +25,8 @@ from controller.store.task_queries import TaskFilter, matching_ids
 CHUNK = 100
 """Tasks per transaction: others get their turn in between."""
 DELETE_CHUNK = 500
+LOOK_CHUNK = 5000
+"""Ids in one query; databases take no endless lists."""
 IDS_MAX = 10_000
 
 
@@ -233,7 +235,7 @@ def _sort_out(session: Session, ids: Sequence[int], result: BulkResult) -> list[
     """
     keep: list[int] = []
     newest = session.scalar(select(func.max(Task.id)))
-    for chunk in in_chunks(sorted(ids), DELETE_CHUNK):
+    for chunk in in_chunks(sorted(ids), LOOK_CHUNK):
         rows = session.execute(
             select(Task.id, Task.status, Pipeline.finished_at)
             .join(Pipeline, Pipeline.id == Task.pipeline_id)
@@ -265,7 +267,7 @@ def _sort_out(session: Session, ids: Sequence[int], result: BulkResult) -> list[
 def _stand_on_failed(session: Session, ids: Sequence[int]) -> list[int]:
     """Those of the tasks that did not succeed and are needed by others that did not."""
     found: list[int] = []
-    for chunk in in_chunks(ids, DELETE_CHUNK):
+    for chunk in in_chunks(ids, LOOK_CHUNK):
         later = select(TaskNeed.needs_id).join(Task, Task.id == TaskNeed.task_id)
         later = later.where(Task.status != TaskStatus.SUCCEEDED, TaskNeed.needs_id.in_(chunk))
         found += session.scalars(select(Task.id).where(Task.id.in_(later), Task.status != TaskStatus.SUCCEEDED)).all()
