@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO_HOME ?= $(or $(HESTIA_FLEET_HOME),$(HOME)/.local/share/hestia-fleet-demo)
 DEMO_PORT ?= 8600
 
-.PHONY: demo demo-check bench test test-unit test-conformance test-molecule test-integration test-fault \
+.PHONY: demo demo-check bench test test-unit test-property test-conformance test-molecule test-integration test-fault \
 	test-browser test-long test-faults lint fix setup setup-dev lock wheel clean
 
 demo: setup ## Bring up the demo fleet, worker and pages; Ctrl-C stops it
@@ -22,13 +22,13 @@ setup:
 setup-dev:
 	@scripts/setup dev
 
-test: setup-dev ## Everything but test-long and test-faults: lint, unit, conformance, integration, Molecule, fault, browser
+test: setup-dev ## Everything but test-long and test-faults: lint, unit, property, conformance, integration, Molecule, fault, browser
 	@scripts/test
 
 test-faults: setup-dev ## 100 orders on each storage while everything breaks; SEED=... repeats a run, ORDERS=... its size
 	@scripts/test faults
 
-test-unit test-conformance test-integration test-molecule test-fault test-browser test-long lint: setup-dev
+test-unit test-property test-conformance test-integration test-molecule test-fault test-browser test-long lint: setup-dev
 	@scripts/test $(patsubst test-%,%,$@)
 
 fix: setup-dev ## Format and mend what can be mended

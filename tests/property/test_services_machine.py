@@ -65,20 +65,30 @@ class Services(RuleBasedStateMachine):
         else:
             self.wishes[service.id] = Desired.ACTIVE
 
-    @precondition(lambda self: self.wishes)
-    @rule(which=SERVICE, verb=st.sampled_from(("suspend", "unsuspend", "terminate", "redeploy", "repair", "verify")))
-    def ask(self, which: int, verb: str) -> None:
+    @rule(which=SERVICE, verb=st.sampled_from(("suspend", "unsuspend", "suspend", "unsuspend", "terminate")))
+    def wish(self, which: int, verb: str) -> None:
         service = self.service(which)
-        is_going = service.desired is Desired.ABSENT
-        is_gone = service.status is ServiceStatus.TERMINATED
         try:
             getattr(services, verb)(self.fleet, ACTOR, service.id)
         except Refused:
-            assert verb == "verify" or is_gone or (is_going and verb not in ("terminate", "redeploy"))
-            return
-        wished = {"suspend": Desired.SUSPENDED, "unsuspend": Desired.ACTIVE, "terminate": Desired.ABSENT}
-        self.wishes[service.id] = wished.get(verb, self.wishes[service.id])
-        assert not is_gone
+            assert service.desired is Desired.ABSENT
+        else:
+            assert service.status is not ServiceStatus.TERMINATED
+            self.wishes[service.id] = {
+                "suspend": Desired.SUSPENDED,
+                "unsuspend": Desired.ACTIVE,
+                "terminate": Desired.ABSENT,
+            }[verb]
+
+    @rule(which=SERVICE, verb=st.sampled_from(("redeploy", "repair", "verify")))
+    def ask_again(self, which: int, verb: str) -> None:
+        service = self.service(which)
+        try:
+            getattr(services, verb)(self.fleet, ACTOR, service.id)
+        except Refused:
+            assert service.desired is Desired.ABSENT or verb == "verify"
+        else:
+            assert service.status is not ServiceStatus.TERMINATED
 
     @precondition(lambda self: any(len(service.roles) > 1 for service in self.services()))
     @rule(which=SERVICE, product=st.sampled_from(("all", "more")))
@@ -92,7 +102,6 @@ class Services(RuleBasedStateMachine):
 
     # -- staff: tasks and servers ----------------------------------------------------------------------
 
-    @precondition(lambda self: self.wishes)
     @rule(number=NUMBER, verb=st.sampled_from(("retry", "cancel", "force_fail")))
     def handle_task(self, number: int, verb: str) -> None:
         task = self.task(number)
@@ -107,16 +116,6 @@ class Services(RuleBasedStateMachine):
         else:
             assert verb == "retry" or task.status not in FINAL_TASK_STATES
 
-    @precondition(lambda self: self.wishes)
-    @rule(number=NUMBER, priority=st.integers(1, 99))
-    def change_priority(self, number: int, priority: int) -> None:
-        task = self.task(number)
-        try:
-            task_operations.change_priority(self.fleet, ACTOR, task.id, priority)
-        except Refused:
-            assert task.status in FINAL_TASK_STATES
-
-    @precondition(lambda self: self.wishes)
     @rule(first=NUMBER, count=st.integers(1, 30), only_broken=st.booleans())
     def delete_tasks(self, first: int, count: int, only_broken: bool) -> None:
         """Staff clear the list of tasks; what is not over or still needed stays by itself."""
@@ -134,10 +133,6 @@ class Services(RuleBasedStateMachine):
         clean_up(self.fleet)
         assert open_before <= {task.id for task in self.world.rows(Task)}
 
-    @rule(server=st.sampled_from(("a", "b", "n", "u")))
-    def check_server(self, server: str) -> None:
-        server_operations.check(self.fleet, ACTOR, server)
-
     @rule(server_id=st.integers(1, 4), status=st.sampled_from(ServerStatus))
     def change_server(self, server_id: int, status: ServerStatus) -> None:
         if status is ServerStatus.CLOSED:
@@ -154,7 +149,6 @@ class Services(RuleBasedStateMachine):
             assert attempt is not None, "what could start can be claimed"
             self.hands.append(attempt)
 
-    @precondition(lambda self: self.wishes)
     @rule(number=NUMBER)
     def a_late_or_doubled_ring(self, number: int) -> None:
         task = self.task(number)
@@ -225,6 +219,35 @@ class Services(RuleBasedStateMachine):
         self.deliver(attempt, Outcome(ok=ok, error_class=None if ok else ErrorClass.REFUSED, error="late"), late=True)
 
     @rule()
+    def reconcile(self) -> None:
+        self.world.reconcile()
+        assert not self.world.overdue()
+
+    @rule(seconds=st.sampled_from((1, 5, 15, 60, 600)))
+    def time_passes(self, seconds: int) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(what=st.sampled_from(("priority", "check", "renew", "early", "flush")), number=NUMBER)
+    def a_small_thing(self, what: str, number: int) -> None:
+        """What happens all the time and should not matter."""
+        match what:
+            case "priority":
+                self.change_priority(self.task(number), 1 + number)
+            case "check":
+                server_operations.check(self.fleet, ACTOR, "abnu"[number % 4])
+            case "renew":
+                self.renew()
+            case "early" if self.hands:
+                self.take_back_too_early(self.hands[number % len(self.hands)])
+            case "flush":
+                self.fleet.queue.flush()
+
+    def change_priority(self, task: Task, priority: int) -> None:
+        try:
+            task_operations.change_priority(self.fleet, ACTOR, task.id, priority)
+        except Refused:
+            assert task.status in FINAL_TASK_STATES
+
     def renew(self) -> None:
         current = {task.id: task for task in self.world.rows(Task)}
         locks = {(lock.task_id, lock.fence) for lock in self.world.rows(ServerLock)}
@@ -238,27 +261,11 @@ class Services(RuleBasedStateMachine):
         }
         assert self.world.renew(self.hands) == gone
 
-    @rule()
-    def reconcile(self) -> None:
-        self.world.reconcile()
-        assert not self.world.overdue()
-
-    @precondition(lambda self: self.hands)
-    @rule(number=NUMBER)
-    def take_back_too_early(self, number: int) -> None:
-        attempt = self.hands[number % len(self.hands)]
+    def take_back_too_early(self, attempt: Attempt) -> None:
         if attempt.held.task_id not in self.world.overdue():
             before = self.world.dump()
             self.world.take_back(attempt)
             assert self.world.dump() == before, "a lease that holds is not taken away"
-
-    @rule(seconds=st.sampled_from((1, 5, 15, 60, 600)))
-    def time_passes(self, seconds: int) -> None:
-        self.world.pass_time(seconds)
-
-    @rule()
-    def the_queue_is_emptied(self) -> None:
-        self.fleet.queue.flush()
 
     # -- what must hold --------------------------------------------------------------------------------
 
@@ -384,7 +391,7 @@ class Services(RuleBasedStateMachine):
 
 
 TestServices = Services.TestCase
-TestServices.settings = settings(COMMON, max_examples=25, stateful_step_count=40)
+TestServices.settings = settings(COMMON, max_examples=15, stateful_step_count=40)
 
 
 @pytest.mark.long
