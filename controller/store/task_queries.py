@@ -184,7 +184,7 @@ def queue_state(session: Session, stuck: ColumnElement[bool]) -> QueueState:
         exists().where(
             Server.id == Task.server_id,
             Server.status.in_((ServerStatus.ACTIVE, ServerStatus.CLOSED)),
-            Server.blocked_since.is_(None),
+            or_(Server.blocked_since.is_(None), Task.action == STATUS_ACTION),
         ),
     )
     return QueueState(

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from controller.domain.words import TaskStatus
+from controller.operations import servers
 from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, Server, ServerLock, Task, TaskEvent
@@ -45,6 +46,12 @@ def test_it_warns_when_nobody_works(world: World) -> None:
     assert "0 of 4 places busy" in text
     worker(world.fleet, 40)
     assert "No worker is running" in browser.get("/admin/tasks").text
+    with world.fleet.database.write() as session:
+        for server in session.scalars(select(Server)):
+            server.blocked_since = utcnow()
+    assert "No worker is running" not in browser.get("/admin/tasks").text, "all wait for their servers"
+    servers.check(world.fleet, "test", world.server_id)
+    assert "1 task is due and nobody takes it" in words(browser.get("/admin/tasks").text)
 
 
 def test_a_server_that_is_away_is_named_with_what_waits(world: World) -> None:
