@@ -163,6 +163,8 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("get", "/servers", None),
     ("get", "/servers/{id}", None),
     ("post", "/servers/{id}/check", None),
+    ("post", "/servers/{id}/host-key", {"fingerprint": "SHA256:another"}),
+    ("post", "/servers/{id}/login", {"user": "root", "password": "a new one"}),
     ("post", "/servers", {"name": "x"}),
     ("get", "/groups", None),
     ("get", "/groups/{id}", None),
