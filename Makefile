@@ -25,7 +25,7 @@ setup-dev:
 test: setup-dev ## Everything but test-long and test-faults: lint, unit, property, conformance, integration, Molecule, fault, browser
 	@scripts/test
 
-test-faults: setup-dev ## 100 orders on each storage while everything breaks; SEED=... repeats a run, ORDERS=... its size
+test-faults: setup-dev ## 100 orders on each storage while everything breaks (half an hour); SEED=... repeats a run, ORDERS=... its size
 	@scripts/test faults
 
 test-unit test-property test-conformance test-integration test-molecule test-fault test-browser test-long lint: setup-dev

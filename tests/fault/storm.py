@@ -162,7 +162,7 @@ def run_storm(
     every: float = 2.0,
     calm: float = 3.0,
     lasts: float = 240.0,
-    limit: float = 1800.0,
+    limit: float = 3600.0,
     say: Callable[[str], None] = print,
 ) -> Report:
     """One storm. ``every``: mean seconds between two orders; ``calm``: between two faults; ``lasts``: how long there
