@@ -184,7 +184,12 @@ def main() -> int:
         file.write(str(os.getpid()))
     lease = os.path.join(os.path.dirname(pid_file), LEASE_FILE)  # noqa: PTH118, PTH120
     code = run_warm(path, command[1:], lease)
-    return run_cold(command, lease) if code is None else code
+    if code is None:
+        code = run_cold(command, lease)
+    # While the interpreter takes itself apart the alarm's handler is gone, and an alarm would kill: a run that went
+    # well would have no exit code.
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return code
 
 
 if __name__ == "__main__":
