@@ -1,4 +1,4 @@
-"""What stands in for ``ansible-playbook``: the exit code of a run that went well is 0, whatever the lease's alarm does."""
+"""Stands in for ``ansible-playbook``: a run that went well ends with 0, whatever the alarm of its lease does."""
 
 from __future__ import annotations
 
