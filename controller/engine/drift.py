@@ -136,16 +136,18 @@ def _away(session: Session, service_id: int) -> str:
 def _count(session: Session, run: LongRun, report: dict[str, Any], pipeline_id: int) -> bool:
     """Count a verification that is over; one that waits for a server that went away is ended first."""
     pipeline = session.get(Pipeline, pipeline_id)
-    if pipeline is not None and pipeline.finished_at is None:
-        if not _away(session, pipeline.service_id or 0):
+    if pipeline is None or pipeline.service_id is None:
+        run.done += 1
+        return True
+    away = ""
+    if pipeline.finished_at is None:
+        away = _away(session, pipeline.service_id)
+        if not away:
             return False
         _cancel_waiting(session, pipeline_id)
         session.refresh(pipeline)
         if pipeline.finished_at is None:
             return False
-    run.done += 1
-    if pipeline is None or pipeline.service_id is None:
-        return True
     tasks = session.scalars(select(Task).where(Task.pipeline_id == pipeline_id).order_by(Task.id)).all()
     found = [
         _line(task.action, task.server.name, task.target, differences(task.result.get("diff")))
@@ -157,12 +159,19 @@ def _count(session: Session, run: LongRun, report: dict[str, Any], pipeline_id: 
         for task in tasks
         if task.status is TaskStatus.FAILED
     ]
+    cancelled = next((task for task in tasks if task.status is TaskStatus.CANCELLED), None)
+    if away:
+        failed.append(_line("server.status", away, away, ["is not in reach"]))
+    elif cancelled is not None:
+        failed.append(
+            _line(cancelled.action, cancelled.server.name, cancelled.target, [f"not looked at: {cancelled.error}"])
+        )
+    run.done += 1
     run.found += bool(found)
     run.failed += bool(failed)
-    service = session.get_one(Service, pipeline.service_id)
     if found or failed:
-        _report(report, service, pipeline_id, found + failed)
-    elif all(task.status is TaskStatus.SUCCEEDED for task in tasks):
+        _report(report, session.get_one(Service, pipeline.service_id), pipeline_id, found + failed)
+    else:
         # All is as it should be, the service's row says so, and nobody will read these logs.
         session.execute(delete(Task).where(Task.pipeline_id == pipeline_id))
         session.execute(delete(Pipeline).where(Pipeline.id == pipeline_id))
@@ -187,7 +196,7 @@ def _cancel_waiting(session: Session, pipeline_id: int) -> None:
     ).all():
         task = take_task(session, task_id)
         if task is not None and task.status in waiting:
-            lifecycle.cancel(session, task, "the drift check went on without it")
+            lifecycle.cancel(session, task, "its server is not in reach, or the drift check was stopped")
 
 
 def _finish(session: Session, run: LongRun) -> None:
