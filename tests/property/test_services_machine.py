@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import note, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -27,6 +27,7 @@ from tests.property.world import Attempt, World
 
 ACTOR = "test"
 NUMBER = st.integers(0, 40)
+PRODUCT = st.sampled_from(("all", "web", "one"))
 SERVICE = st.integers(0, 2)
 NEVER_AGAIN = 1_000_000
 """Fence of a task that was deleted: a new one with its id would be taken for it."""
@@ -36,8 +37,8 @@ KINDS = st.sampled_from(ErrorClass)
 class Services(RuleBasedStateMachine):
     """Four servers, up to three services, two workers that may die, staff that may do anything."""
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(product=PRODUCT, steps=st.integers(0, 8))
+    def open(self, product: str, steps: int) -> None:
         self.world = World()
         self.fleet = self.world.fleet
         self.wishes: dict[int, Desired] = {}
@@ -45,12 +46,13 @@ class Services(RuleBasedStateMachine):
         self.lost: list[Attempt] = []
         self.fences: dict[int, int] = {}
         self.successes: set[int] = set()
-        self.order("all", "one.com")
+        self.order(product, "one.com")
+        self.work(steps)
 
     # -- customers and staff: services -----------------------------------------------------------------
 
     @precondition(lambda self: len(self.wishes) < 3)
-    @rule(product=st.sampled_from(("all", "web", "one")), domain=st.sampled_from(("one.com", "two.com")))
+    @rule(product=PRODUCT, domain=st.sampled_from(("one.com", "two.com")))
     def order(self, product: str, domain: str) -> None:
         try:
             service = orders.order(
@@ -305,7 +307,6 @@ class Services(RuleBasedStateMachine):
         assert not stuck, self.world.story()
         for service in self.services():
             if service.status is ServiceStatus.ERROR:
-                note(f"staff help service {service.id}: {service.error}")
                 self.help(service)
             else:
                 self.is_as_wished(service)
