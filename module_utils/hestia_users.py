@@ -83,12 +83,18 @@ class User(Subject[Account]):
         if "DATE" in conf:
             account.conf = conf
             self._look_at_objects(account)
-        root = panel.user_conf(panel.root_user)
-        account.counted = self._counted or root.get("U_USERS", "") == str(len(self._listed_users()))
+        account.counted = self._counted or self._users_are_counted()
         account.jailed = self._jailed()
         if not account.data and not account.system_user:
             account.traces = self._traces()
         return account
+
+    def _users_are_counted(self) -> bool:
+        """Whether the administrator's counters hold: deleting a user lowers that of suspended ones in any case."""
+        listed = self._listed_users()
+        suspended = sum(self.panel.user_conf(user).get("SUSPENDED") == "yes" for user in listed)
+        root = self.panel.user_conf(self.panel.root_user)
+        return root.get("U_USERS") == str(len(listed)) and root.get("SUSPENDED_USERS", "0") == str(suspended)
 
     def _look_at_objects(self, account: Account) -> None:
         for kind in _KINDS:

@@ -251,6 +251,15 @@ def test_suspending_an_account_takes_everything_along(driver: Driver, server: Sa
     assert name not in state["homes"]
 
 
+def test_deleting_an_active_account_leaves_the_count_of_suspended_ones_right(driver: Driver, fresh) -> None:
+    stays, goes = fresh(), fresh()
+    driver.good(account("web", stays), account("web", goes), account("web", stays, **SUSPENDED))
+    driver.twice(account("web", goes, **ABSENT))
+    assert driver.server.state()["users"]["admin"]["conf"]["SUSPENDED_USERS"] == "1"
+    driver.good(account("web", stays, **ABSENT))
+    assert driver.server.state()["users"]["admin"]["conf"]["SUSPENDED_USERS"] == "0"
+
+
 def test_status(driver: Driver, server: SandboxServer) -> None:
     facts = driver.good(Step("server.status"), Step("server.status", check=True)).results[0]["facts"]
     assert facts["hostname"] == "server.fleet.test"
