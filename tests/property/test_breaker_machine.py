@@ -170,7 +170,7 @@ class Breaker(RuleBasedStateMachine):
 
 
 TestBreaker = Breaker.TestCase
-TestBreaker.settings = settings(COMMON, max_examples=8, stateful_step_count=30)
+TestBreaker.settings = settings(COMMON, max_examples=6, stateful_step_count=30)
 
 
 @pytest.mark.long

@@ -392,7 +392,7 @@ class Services(RuleBasedStateMachine):
 
 
 TestServices = Services.TestCase
-TestServices.settings = settings(COMMON, max_examples=15, stateful_step_count=40)
+TestServices.settings = settings(COMMON, max_examples=12, stateful_step_count=35)
 
 
 @pytest.mark.long

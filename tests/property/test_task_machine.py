@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ class Shared:
     def get(cls) -> World:
         if cls.world is None:
             cls.world = World()
+            atexit.register(cls.world.close)
             cls.writer = EventWriter(cls.world.fleet.database, 0.001)
         return cls.world
 

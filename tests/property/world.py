@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import functools
 import logging
@@ -48,6 +49,7 @@ CLOCKS: dict[type[Base], tuple[str, ...]] = {
 def prepared() -> Path:
     """A data folder with four servers and four products, made once; examples copy it."""
     home = Path(tempfile.mkdtemp(prefix="hestia-fleet-property-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     settings = Settings(home=home)
     create_key(settings.key_file)
     upgrade(settings.effective_database_url)
