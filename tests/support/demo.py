@@ -14,7 +14,7 @@ from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import orders
 from controller.sandbox.demo import PRODUCT, SERVERS, Demo, ServerSpec
 from controller.store.models import Service, Task
-from tests.support.options import quick_retries
+from tests.support.options import quick_retries, quiet_nights
 from tests.support.storages import Storage, environment
 
 LEASE_SECONDS = "3"
@@ -34,6 +34,7 @@ def installation(
     told = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
     with environment(told | (storage.environment if storage else {})), Demo(home, pace=pace, machines=machines) as demo:
         quick_retries(demo.fleet, delay=0.3)
+        quiet_nights(demo.fleet)
         settle(demo)
         yield demo
 

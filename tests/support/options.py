@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.domain.failures import NEVER_RETRIED, ErrorClass
-from controller.domain.options import PolicyOptions, RetryOptions
+from controller.domain.options import DriftOptions, PolicyOptions, RetryOptions
 from controller.operations.fleet import Fleet
 from controller.store.options import save
 
@@ -17,3 +17,9 @@ def quick_retries(fleet: Fleet, *, attempts: int = 3, delay: float = 0.0) -> Non
         classes[ErrorClass.UNREACHABLE] = PolicyOptions(attempts=600, delay=delay, growth=1, delay_max=delay, jitter=0)
     with fleet.database.write() as session:
         save(session, RetryOptions(classes=classes), "test")
+
+
+def quiet_nights(fleet: Fleet) -> None:
+    """No drift check comes in between when tests run at its hour."""
+    with fleet.database.write() as session:
+        save(session, DriftOptions(enabled=False), "test")
