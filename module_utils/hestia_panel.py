@@ -22,28 +22,32 @@ from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start
 _HOME = "/usr/local/hestia"
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# What the panel's exit codes mean to the caller. 4 (exists) and 20 (restart) never decide alone: see hestia_converge.
-_EXIT_CLASSES = {
-    1: "bad_argument",
-    2: "bad_argument",
-    3: "not_found",
-    4: "refused",
-    5: "refused",
-    6: "refused",
-    7: "refused",
-    8: "no_room",
-    9: "bad_argument",
-    10: "refused",
-    11: "refused",
-    12: "refused",
-    13: "no_room",
-    14: "busy",
-    15: "busy",
-    16: "refused",
-    17: "refused",
-    19: "busy",
-    20: "restart_failed",
+# What the panel's exit codes mean, in words and to the caller (recordings of the panel; func/main.sh names them so).
+# 4 (exists) and 20 (restart) never decide alone: see hestia_converge.
+_EXITS = {
+    1: ("wrong arguments", "bad_argument"),
+    2: ("invalid value", "bad_argument"),
+    3: ("does not exist", "not_found"),
+    4: ("exists already", "refused"),
+    5: ("is suspended", "refused"),
+    6: ("is not suspended", "refused"),
+    7: ("is in use", "refused"),
+    8: ("limit reached", "no_room"),
+    9: ("password not accepted", "bad_argument"),
+    10: ("forbidden", "refused"),
+    11: ("switched off", "refused"),
+    12: ("could not be parsed", "refused"),
+    13: ("not enough disk space", "no_room"),
+    14: ("load too high", "busy"),
+    15: ("no connection", "busy"),
+    16: ("FTP error", "refused"),
+    17: ("database error", "refused"),
+    18: ("statistics error", "inconsistent"),
+    19: ("update failed", "busy"),
+    20: ("restart failed", "restart_failed"),
 }
+# The package manager's lock is held by somebody; whatever the exit code, it passes.
+_LOCKED = ("could not get lock", "unable to acquire the dpkg", "unable to lock the administration directory")
 
 
 class PanelError(Exception):
@@ -74,14 +78,16 @@ class Finished:
         return self.code < 0 or self.code >= 128 or self.code == 20
 
     def error(self) -> PanelError:
-        words = self.output.strip().splitlines()
-        said = words[0].replace("Error: ", "", 1) if words else "it said nothing"
+        lines = self.output.strip().splitlines()
+        said = lines[0].replace("Error: ", "", 1) if lines else "it said nothing"
         if self.code < 0:
             message = f"{self.command} was killed by signal {-self.code}"
             error_class = "inconsistent"
         else:
-            message = f"{self.command} ended with {self.code}: {said}"
-            error_class = _EXIT_CLASSES.get(self.code, "inconsistent")
+            words, error_class = _EXITS.get(self.code, ("unknown exit code", "inconsistent"))
+            message = f"{self.command} ended with {self.code} ({words}): {said}"
+            if any(lock in self.output.lower() for lock in _LOCKED):
+                error_class = "busy"
         return PanelError(
             message, error_class=error_class, command=self.command, exit_code=self.code, output=self.output
         )

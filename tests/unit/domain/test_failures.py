@@ -161,7 +161,7 @@ def test_what_ansible_itself_reports_is_told_apart(result: dict[str, Any], kind:
 
 @pytest.mark.parametrize("kind", ErrorClass)
 def test_the_class_of_a_module_is_taken_as_it_is_with_its_words(kind: ErrorClass) -> None:
-    message = "v-add-web-domain ended with 8: WEB_DOMAINS limit is reached :: upgrade user package"
+    message = "v-add-web-domain ended with 8 (limit reached): WEB_DOMAINS limit is reached :: upgrade user package"
     result = {"msg": message, "error_class": kind.value, "exit_code": 8}
     assert classify(result, unreachable=False) == (kind, message)
 

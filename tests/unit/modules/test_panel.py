@@ -1,0 +1,44 @@
+"""What a panel command that failed is told as: the exit code in words, and the class the controller acts on."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.module_utils.hestia_panel import Finished
+
+from controller.domain.failures import ErrorClass
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "error_class"),
+    [
+        (2, "invalid value", "bad_argument"),
+        (3, "does not exist", "not_found"),
+        (4, "exists already", "refused"),
+        (8, "limit reached", "no_room"),
+        (10, "forbidden", "refused"),
+        (13, "not enough disk space", "no_room"),
+        (14, "load too high", "busy"),
+        (20, "restart failed", "restart_failed"),
+        (77, "unknown exit code", "inconsistent"),
+    ],
+)
+def test_the_exit_code_is_said_in_words(code: int, words: str, error_class: str) -> None:
+    error = Finished("v-add-user", code, "Error: package x doesn't exist\nmore\n").error()
+    assert str(error) == f"v-add-user ended with {code} ({words}): package x doesn't exist"
+    assert error.error_class == error_class
+
+
+@pytest.mark.parametrize("code", range(1, 30))
+def test_every_class_is_one_the_controller_knows(code: int) -> None:
+    assert ErrorClass(Finished("v-x", code, "").error().error_class)
+
+
+def test_a_lock_of_the_package_manager_passes_whatever_the_code() -> None:
+    said = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4711 (apt-get)"
+    assert Finished("v-add-sys-web-php", 2, said).error().error_class == "busy"
+
+
+def test_a_killed_command_is_looked_at_again() -> None:
+    error = Finished("v-add-user", -9, "").error()
+    assert str(error) == "v-add-user was killed by signal 9"
+    assert error.error_class == "inconsistent"
