@@ -79,8 +79,11 @@ class OneTask(RuleBasedStateMachine):
             return
         before = self.task()
         is_due = before.not_before is None or before.not_before.timestamp() <= self.now()
+        # The run of a task that was given up by a person may take a moment to end: its lock runs out by itself.
+        locks = [lock for lock in self.world.rows(ServerLock) if lock.server_id == before.server_id]
+        is_free = all(lock.until.timestamp() <= self.now() for lock in locks)
         attempt = self.world.claim(self.id, worker)
-        assert (attempt is not None) == (before.status is TaskStatus.QUEUED and is_due)
+        assert (attempt is not None) == (before.status is TaskStatus.QUEUED and is_due and is_free)
         if attempt is not None:
             self.held[worker] = (attempt, TaskLog(Shared.writer, attempt.held, Scrubber([])))
             assert attempt.held.last_seq == len(self.events()), "numbers go on where the last attempt ended"
@@ -213,6 +216,7 @@ class OneTask(RuleBasedStateMachine):
         self.world.reconcile()
         if self.task().status is not TaskStatus.SUCCEEDED:
             task_operations.retry(self.fleet, ACTOR, self.id)
+            self.world.pass_time(self.fleet.settings.lease_seconds)
             attempt = self.world.claim(self.id)
             assert attempt is not None
             assert self.world.finish(attempt, GOOD, len(self.events()))

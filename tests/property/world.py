@@ -21,9 +21,9 @@ from controller.domain.options import PolicyOptions, RetryOptions
 from controller.domain.words import Desired, Driver, Mode, ServerStatus, TaskStatus
 from controller.engine import lifecycle
 from controller.engine.dispatch import due, expired
+from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
 from controller.engine.reconcile import Reconciler
-from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.store.base import Base, utcnow
 from controller.store.models import Activity, OperationLog, Pipeline, Product, Server, ServerGroup, ServerLock, Task
