@@ -16,9 +16,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HESTIA_FLEET_", extra="ignore")
 
-    home: Path = Field(
-        default_factory=lambda: Path.home() / ".local/share/hestia-fleet", description="the data folder"
-    )
+    home: Path = Field(default_factory=lambda: Path.home() / ".local/share/hestia-fleet", description="the data folder")
     database_url: str = Field("", description="SQLAlchemy URL; SQLite in the data folder if empty")
     queue_url: str = Field("", description="SQLite in the data folder if empty; sqlite:///path or redis://...")
     database_busy_seconds: float = Field(30.0, gt=0, description="how long a writer waits for another one")

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from controller.operations.fleet import Fleet
+    from controller.engine.fleet import Fleet
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PasswordFromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
@@ -54,7 +54,7 @@ def opened() -> Iterator[Fleet]:
     """The installation that the environment names. Raises Failed when it was never initialised."""
     from sqlalchemy import inspect
 
-    from controller.operations.fleet import Fleet
+    from controller.engine.fleet import Fleet
     from controller.settings import Settings
 
     fleet = Fleet.open(Settings())

@@ -9,7 +9,7 @@ import typer
 from controller.cli.console import AsJson, actor, new_group, opened, out, out_fields, out_json, out_list, when
 
 if TYPE_CHECKING:
-    from controller.operations.fleet import Fleet
+    from controller.engine.fleet import Fleet
     from controller.web.api.drift_answers import DriftCheckAnswer
 
 drift_app = new_group("Drift checks: whether all services are as they should be.")

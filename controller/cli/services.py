@@ -26,7 +26,7 @@ from controller.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from controller.operations.fleet import Fleet
+    from controller.engine.fleet import Fleet
     from controller.store.models import Activity, Pipeline, Service
     from controller.web.api.answers import ServiceAnswer
 

@@ -34,8 +34,8 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make the key, bring the database to this version; safe to repeat."""
+    from controller.engine.fleet import Fleet
     from controller.operations import people
-    from controller.operations.fleet import Fleet
     from controller.settings import Settings
     from controller.store.schema import upgrade
     from controller.store.vault import create_key
@@ -128,8 +128,8 @@ def worker(
 ) -> None:
     """Run tasks until stopped; tasks that run then are handed back."""
     from controller.automation.supervisor import stand_back
+    from controller.engine.fleet import Fleet
     from controller.engine.worker import Worker
-    from controller.operations.fleet import Fleet
     from controller.settings import Settings
 
     configure_logging()

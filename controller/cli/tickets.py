@@ -22,7 +22,7 @@ from controller.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from controller.operations.fleet import Fleet
+    from controller.engine.fleet import Fleet
     from controller.web.api.ticket_answers import TicketAnswer, WebhookAnswer
 
 ticket_app = new_group("Tickets: what failed for good and needs a person.")

@@ -22,7 +22,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from controller.domain.options import RetentionOptions
 from controller.domain.words import OPEN_TASK_STATES, Reason, ServiceStatus, TaskStatus, TicketStatus
 from controller.engine.dispatch import READ_ONLY_ACTIONS
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery, Ticket
 from controller.store.models import Activity, IdempotencyKey, OperationLog, Pipeline, Service, Task, TaskEvent

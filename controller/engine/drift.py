@@ -16,9 +16,9 @@ from controller.domain.options import DriftOptions
 from controller.domain.words import Reason, ServiceStatus, TaskStatus
 from controller.engine import journal, lifecycle
 from controller.engine.dispatch import RUNNABLE, Ready
+from controller.engine.fleet import Fleet
 from controller.engine.planning import NIGHTLY, start_pipeline
 from controller.engine.rows import take_task
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.database import Database
 from controller.store.models import OperationLog, Pipeline, Resource, Server, Service, Task

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from controller.domain.options import DriftOptions
 from controller.engine import cleanup, drift
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.options import load
 from controller.store.work_models import Job

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from controller.domain.failures import RetryPolicy
 from controller.engine import post
+from controller.engine.fleet import Fleet
 from controller.engine.mail_options import mail_options
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery, Webhook
 from controller.store.vault import VaultError

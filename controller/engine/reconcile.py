@@ -14,8 +14,8 @@ from controller.automation.runner import end_run
 from controller.domain.words import TaskStatus
 from controller.engine import breaker, drift, lifecycle
 from controller.engine.dispatch import due, expired
+from controller.engine.fleet import Fleet
 from controller.engine.rows import take
-from controller.operations.fleet import Fleet
 from controller.store.models import Server, Task
 
 log = logging.getLogger(__name__)

@@ -25,10 +25,10 @@ from controller.domain.failures import ErrorClass
 from controller.engine import jobs, lifecycle
 from controller.engine.dispatch import READ_ONLY_ACTIONS, claimable
 from controller.engine.events import EventWriter, TaskLog
+from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
 from controller.engine.outbox import Outbox
 from controller.engine.reconcile import Reconciler, run_name
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Task
 from controller.store.work_models import WorkerProcess

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.exc import IntegrityError
 
+from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.store.models import Customer
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from controller.engine import drift
+from controller.engine.fleet import Fleet
 from controller.operations.errors import Refused
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must
 from controller.store.work_models import LongRun
 

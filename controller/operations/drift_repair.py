@@ -8,9 +8,9 @@ from typing import Any
 
 from controller.domain.words import Reason
 from controller.engine.drift import KIND
+from controller.engine.fleet import Fleet
 from controller.operations import services
 from controller.operations.errors import OperationError, Refused
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must
 from controller.store.run_queries import newest_changes
 from controller.store.work_models import LongRun

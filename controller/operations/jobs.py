@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from controller.engine.fleet import Fleet
 from controller.engine.jobs import JOBS, JobSpec, hurry
 from controller.operations.errors import NotFound, Refused
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.store.base import utcnow
 from controller.store.work_models import Job

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 
+from controller.engine.fleet import Fleet
 from controller.engine.mail_options import mail_options
 from controller.engine.post import Mail, SendError, send_mail
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.store.vault import VaultError
 

@@ -15,10 +15,10 @@ from controller.domain.limits import active_roles, resolve
 from controller.domain.naming import DomainError, DomainName, account_base, account_name, parse_domain
 from controller.domain.placement import Candidate, NoRoomError, place
 from controller.domain.words import Capability, Mode, Reason, ServiceStatus
+from controller.engine.fleet import Fleet
 from controller.engine.planning import start_pipeline
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.store.models import Account, Customer, Product, Resource, Service
 from controller.store.queries import find_customer, find_product, group_candidates, server_loads

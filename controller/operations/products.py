@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from controller.domain.limits import check
 from controller.domain.words import Capability, Mode
+from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.store.models import Product
 from controller.store.queries import find_group

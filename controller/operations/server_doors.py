@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 
 from controller.automation.hostkeys import HostKey
 from controller.engine.dispatch import Ready
+from controller.engine.fleet import Fleet
 from controller.engine.rows import take
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must, note
 from controller.operations.servers import (
     UNIX_USER,

@@ -15,11 +15,11 @@ from controller.automation.hostkeys import HostKey, HostKeyError, scan
 from controller.domain.words import Capability, Driver, TaskStatus
 from controller.engine import breaker, lifecycle
 from controller.engine.dispatch import Ready
+from controller.engine.fleet import Fleet
 from controller.engine.planning import CUSTOMER_CLICK
 from controller.engine.rows import take_task
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must, note
 from controller.store.models import Server, Task
 from controller.store.queries import find_group, find_server

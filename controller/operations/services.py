@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from controller.domain.limits import active_roles, resolve
 from controller.domain.pipelines import Node, with_dependents
 from controller.domain.words import Capability, Desired, Reason, ServiceStatus, TaskStatus
+from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import overtake
 from controller.engine.planning import start_pipeline, wish
 from controller.engine.rows import take
 from controller.engine.settling import settle
 from controller.operations.errors import Invalid, Refused
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.operations.records import service as find
 from controller.store.base import utcnow

@@ -24,9 +24,9 @@ from controller.domain.options import (
 )
 from controller.domain.problems import Problem
 from controller.engine.drift import KIND as DRIFT_JOB
+from controller.engine.fleet import Fleet
 from controller.operations import jobs
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.reasons import problems
 from controller.operations.records import audit, must
 from controller.store.options import load, save

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from controller.domain.words import FINAL_TASK_STATES, TaskStatus
 from controller.engine.dispatch import Ready, stuck
+from controller.engine.fleet import Fleet
 from controller.engine.rows import take
 from controller.operations import tasks
 from controller.operations.errors import OperationError
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, Service, Task, TaskNeed

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, TaskStatus
 from controller.engine import lifecycle
 from controller.engine.dispatch import STATUS_ACTION, Ready
+from controller.engine.fleet import Fleet
 from controller.engine.rows import take_task
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must, note
 from controller.store.models import Task, TaskNeed
 

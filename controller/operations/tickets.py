@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from controller.domain.words import STAFF_ROLES, TicketStatus
 from controller.engine.announcements import announce
+from controller.engine.fleet import Fleet
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote

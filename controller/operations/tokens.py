@@ -9,9 +9,9 @@ import secrets
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must
 from controller.store.base import utcnow
 from controller.store.models import ApiToken

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from controller.domain.tickets import EVENTS
 from controller.domain.webhooks import url_problem
 from controller.engine.announcements import TEST_EVENT, webhook_delivery
+from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.operations.records import audit, must
 from controller.store.desk_models import Delivery, Webhook
 from controller.store.ticket_queries import find_webhook

@@ -19,9 +19,9 @@ from sqlalchemy import select
 
 from controller.automation.supervisor import die_with_parent
 from controller.domain.words import Role
+from controller.engine.fleet import Fleet
 from controller.operations import groups, people, products, servers, tokens
 from controller.operations.errors import Conflict
-from controller.operations.fleet import Fleet
 from controller.sandbox.fleet import SandboxFleet, free_port
 from controller.settings import Settings
 from controller.store.models import Customer, User

@@ -11,7 +11,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import BaseRoute, Mount
 from starlette_wtf import CSRFProtectMiddleware
 
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.web import admin, auth, customer, health, metrics
 from controller.web.access import close_undeclared
 from controller.web.api import PREFIX

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.database import Database
 from controller.web.session import person_of
 

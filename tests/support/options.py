@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.domain.failures import NEVER_RETRIED, ErrorClass
 from controller.domain.options import DriftOptions, PolicyOptions, RetryOptions
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.options import save
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from controller.automation.variables import role_variables
 from controller.domain.naming import www_alias
 from controller.domain.words import Desired, ServiceStatus, TaskStatus
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.sandbox.server import SandboxServer
 from controller.store.models import Account, Activity, Resource, Server, ServerLock, Service, Task, TaskEvent
 from controller.store.vault import Vault

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.domain.words import ServiceStatus
+from controller.engine.fleet import Fleet
 from controller.operations import services as operations
 from controller.operations.errors import OperationError
-from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.models import Activity, Pipeline, Service, Task
 from controller.store.queries import current_pipeline, last_verification, progress, recent_activity, service_page

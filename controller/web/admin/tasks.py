@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute
 
 from controller.domain.failures import CLASS_WORDS
 from controller.domain.words import FINAL_TASK_STATES
+from controller.engine.fleet import Fleet
 from controller.operations import tasks as operations
 from controller.operations.errors import OperationError
-from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.database import Database
 from controller.store.models import Task

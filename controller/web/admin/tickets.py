@@ -13,9 +13,9 @@ from wtforms import TextAreaField
 from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.tickets import ADVICE, is_about_server
 from controller.domain.words import TicketStatus
+from controller.engine.fleet import Fleet
 from controller.operations import tickets as operations
 from controller.operations.errors import Invalid, OperationError
-from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.desk_models import Ticket
 from controller.store.models import Server, Task

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import Base
 from controller.store.queries import Page
 

@@ -22,9 +22,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from controller.domain.problems import Problem
+from controller.engine.fleet import Fleet
 from controller.operations import tokens
 from controller.operations.errors import OperationError
-from controller.operations.fleet import Fleet
 from controller.store.models import ApiToken
 from controller.web.access import Access, declare
 from controller.web.api import PREFIX, idempotency

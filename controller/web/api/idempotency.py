@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from controller.domain.problems import Problem
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import IdempotencyKey
 from controller.web.api.problems import ProblemError

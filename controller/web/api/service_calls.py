@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
+from controller.engine.fleet import Fleet
 from controller.operations import orders, services
-from controller.operations.fleet import Fleet
 from controller.operations.records import must
 from controller.store.models import Pipeline, Service
 from controller.store.queries import find_service, last_verification

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from controller.domain.words import TaskStatus
 from controller.engine.dispatch import stuck
+from controller.engine.fleet import Fleet
 from controller.operations import task_bulk, tasks
 from controller.operations.errors import NotFound
 from controller.operations.fields import Fields
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Task
 from controller.store.queries import events_since

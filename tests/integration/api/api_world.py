@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import inspect, text
 
 from controller.domain.words import Driver
+from controller.engine.fleet import Fleet
 from controller.operations import groups, products, webhooks
-from controller.operations.fleet import Fleet
 from controller.store.desk_models import Ticket, TicketNote
 from controller.store.models import Server, ServerGroup
 

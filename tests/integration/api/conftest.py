@@ -15,8 +15,8 @@ from api_world import API, fill
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from controller.engine.fleet import Fleet
 from controller.operations import tokens
-from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.store.schema import upgrade
 from controller.store.vault import create_key

@@ -9,8 +9,8 @@ import pytest
 from api_world import an_order, rows
 from starlette.testclient import TestClient
 
+from controller.engine.fleet import Fleet
 from controller.operations import products
-from controller.operations.fleet import Fleet
 from controller.store.models import Product, Server
 
 JSON = {"Content-Type": "application/json"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.testclient import TestClient
 
 from controller.domain.words import Reason, ServiceStatus
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Service
 from controller.store.work_models import LongRun

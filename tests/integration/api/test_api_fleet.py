@@ -8,7 +8,7 @@ import pytest
 from api_world import rows
 from starlette.testclient import TestClient
 
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.sandbox.fleet import SandboxFleet
 from controller.sandbox.server import SandboxServer
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from controller.domain.limits import BY_KEY
+from controller.engine.fleet import Fleet
 from controller.operations import tokens
-from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.web.app import create_app
 

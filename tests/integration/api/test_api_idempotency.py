@@ -12,8 +12,8 @@ from api_world import an_order, rows
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from controller.engine.fleet import Fleet
 from controller.operations import tokens
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import IdempotencyKey
 from controller.web.api import idempotency

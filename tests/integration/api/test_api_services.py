@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from controller.domain.words import ServiceStatus, TaskStatus
 from controller.engine import lifecycle
+from controller.engine.fleet import Fleet
 from controller.operations import products
-from controller.operations.fleet import Fleet
 from controller.store.models import Service, Task
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import insert, select
 from starlette.testclient import TestClient
 
 from controller.domain.options import BY_NAME
+from controller.engine.fleet import Fleet
 from controller.operations import settings
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import OperationLog
 from controller.store.work_models import Job

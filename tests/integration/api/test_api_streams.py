@@ -14,7 +14,7 @@ from api_world import an_order
 
 from controller.domain.words import TaskStatus
 from controller.engine import lifecycle
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.models import Task, TaskEvent
 
 

@@ -10,8 +10,8 @@ from api_world import an_order, rows
 from starlette.testclient import TestClient
 
 from controller.domain.words import TaskStatus
+from controller.engine.fleet import Fleet
 from controller.operations import orders
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Server, Task, TaskEvent
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from controller.domain.tickets import EVENTS
+from controller.engine.fleet import Fleet
 from controller.operations import people, tickets
-from controller.operations.fleet import Fleet
 from controller.store.desk_models import Webhook
 from controller.store.models import IdempotencyKey
 

@@ -7,8 +7,8 @@ from api_world import an_order, rows
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
+from controller.engine.fleet import Fleet
 from controller.operations import tokens
-from controller.operations.fleet import Fleet
 from controller.web.api.routes import CALLS
 
 CLOSED = sorted({call.path.replace("{id}", "1") for call in CALLS if not call.public} | {"/", "/nothing"})

@@ -22,7 +22,7 @@ import httpx2
 import pytest
 
 from controller.cli import main
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.sandbox.fleet import SandboxFleet, free_port
 from controller.sandbox.server import SandboxServer
 from controller.settings import Settings

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from controller.engine.fleet import Fleet
 from controller.engine.mail_options import mail_options
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import OperationLog
 from controller.store.work_models import Job

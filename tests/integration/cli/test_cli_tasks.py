@@ -7,7 +7,7 @@ import json
 import pytest
 
 from controller.domain.words import Driver, Reason, TaskStatus
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Server, Task, TaskEvent, TaskNeed
 from controller.store.work_models import LongRun

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from controller.engine.fleet import Fleet
 from controller.operations import people
-from controller.operations.fleet import Fleet
 from controller.store.desk_models import Ticket, TicketNote
 from tests.integration.cli.test_cli import PASSWORD, Command, cli, fleet, template
 

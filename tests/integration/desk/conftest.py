@@ -17,7 +17,7 @@ from sqlalchemy import update
 from controller.domain.failures import ErrorClass
 from controller.domain.options import MailOptions, TicketOptions
 from controller.domain.words import Driver, Reason, TaskStatus
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.settings import Settings
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery

@@ -13,8 +13,8 @@ from controller.domain.failures import BLOCKS_SERVER, ErrorClass
 from controller.domain.options import TicketOptions
 from controller.domain.words import TicketStatus
 from controller.engine import desk, lifecycle
+from controller.engine.fleet import Fleet
 from controller.operations import tasks
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery, Ticket, TicketNote
 from controller.store.models import Task

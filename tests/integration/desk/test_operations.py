@@ -13,10 +13,10 @@ from controller.domain.failures import ErrorClass
 from controller.domain.tickets import EVENTS
 from controller.domain.words import Role, TicketStatus
 from controller.engine import desk
+from controller.engine.fleet import Fleet
 from controller.engine.outbox import Outbox
 from controller.operations import tickets, webhooks
 from controller.operations.errors import Conflict, Invalid, NotFound, OperationError, Refused
-from controller.operations.fleet import Fleet
 from controller.store.desk_models import Delivery, Ticket, TicketNote, Webhook
 from controller.store.models import OperationLog, Task, User
 from tests.integration.desk.conftest import Mailbox, TaskMaker

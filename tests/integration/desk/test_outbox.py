@@ -17,8 +17,8 @@ from controller.domain.failures import ErrorClass
 from controller.domain.options import MailOptions
 from controller.engine import desk, outbox, post
 from controller.engine.announcements import webhook_delivery
+from controller.engine.fleet import Fleet
 from controller.engine.outbox import Outbox
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery, Webhook
 from controller.store.models import Task

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.domain.words import Driver, Mode
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.settings import Settings
 from controller.store.models import Product, Server, ServerGroup
 from controller.store.vault import create_key

@@ -12,8 +12,8 @@ from controller.domain.failures import NEVER_RETRIED, ErrorClass
 from controller.domain.options import PolicyOptions, RetryOptions
 from controller.domain.words import ServiceStatus, TaskStatus
 from controller.engine import breaker, dispatch, lifecycle
+from controller.engine.fleet import Fleet
 from controller.operations import orders, servers
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Server, Service, Task
 from controller.store.options import save

@@ -14,8 +14,8 @@ from controller.domain.options import RetentionOptions
 from controller.domain.words import Reason, ServiceStatus, TaskStatus, TicketStatus
 from controller.engine import cleanup
 from controller.engine.cleanup import clean_up, in_words
+from controller.engine.fleet import Fleet
 from controller.operations import orders
-from controller.operations.fleet import Fleet
 from controller.store.base import Base, utcnow
 from controller.store.desk_models import Delivery, Ticket, TicketNote
 from controller.store.models import (

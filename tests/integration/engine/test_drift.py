@@ -10,10 +10,10 @@ from controller.domain.failures import ErrorClass
 from controller.domain.options import DriftOptions
 from controller.domain.words import Reason, ServiceStatus, TaskStatus
 from controller.engine import dispatch, drift, lifecycle
+from controller.engine.fleet import Fleet
 from controller.operations import drift as operations
 from controller.operations import orders, services
 from controller.operations.errors import NotFound, Refused
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, Server, Service, Task
 from controller.store.options import save

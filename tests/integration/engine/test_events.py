@@ -6,8 +6,8 @@ from sqlalchemy import select, update
 
 from controller.automation.scrub import Scrubber
 from controller.engine.events import EventWriter, TaskLog
+from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
-from controller.operations.fleet import Fleet
 from controller.store.models import Task, TaskEvent
 from tests.integration.engine.test_lifecycle import claim, order, task_of
 

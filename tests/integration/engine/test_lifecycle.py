@@ -11,11 +11,11 @@ from controller.automation.runner import Outcome
 from controller.domain.failures import ErrorClass
 from controller.domain.words import Capability, Desired, ServerStatus, ServiceStatus, TaskStatus
 from controller.engine import dispatch, lifecycle
+from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
 from controller.operations import orders, services, task_bulk
 from controller.operations import tasks as task_operations
 from controller.operations.errors import Conflict, Invalid, Refused
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Account, Activity, Resource, Server, ServerLock, Service, Task
 

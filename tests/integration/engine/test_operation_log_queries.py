@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 from sqlalchemy import insert, select
 
+from controller.engine.fleet import Fleet
 from controller.operations import settings
-from controller.operations.fleet import Fleet
 from controller.operations.operation_log import log_filter
 from controller.store.models import OperationLog
 from controller.store.operation_log_queries import LogFilter, known, log_lines, log_page

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from controller.domain.words import FINAL_TASK_STATES, Reason, TaskStatus
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Task, TaskEvent, TaskNeed
 from tests.integration.engine.conftest import fleet

@@ -12,9 +12,9 @@ from sqlalchemy import delete, func, select
 
 from controller.domain.words import FINAL_TASK_STATES, TaskStatus
 from controller.engine.dispatch import stuck
+from controller.engine.fleet import Fleet
 from controller.operations import task_bulk
 from controller.operations.errors import Invalid
-from controller.operations.fleet import Fleet
 from controller.operations.task_bulk import BulkAction
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, ServerGroup, Task, TaskEvent, TaskNeed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.settings import Settings
 from controller.store.schema import upgrade
 from controller.store.vault import create_key

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from controller.domain.failures import DEFAULT_POLICIES, ErrorClass
 from controller.domain.options import MailOptions, RetryOptions
+from controller.engine.fleet import Fleet
 from controller.engine.mail_options import mail_options
 from controller.operations import settings
 from controller.operations.errors import Invalid, NotFound
-from controller.operations.fleet import Fleet
 from controller.store.models import OperationLog
 from controller.store.options import load, save
 from controller.store.work_models import Setting

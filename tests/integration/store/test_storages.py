@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from controller.engine.fleet import Fleet
 from controller.engine.queue import Queue
-from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.store.models import Customer
 from controller.store.vault import create_key

@@ -18,7 +18,7 @@ from tests.integration.web.world import PASSWORD, TOKEN, World
 SERVE = """
 import sys, uvicorn
 from pathlib import Path
-from controller.operations.fleet import Fleet
+from controller.engine.fleet import Fleet
 from controller.settings import Settings
 from controller.web.app import create_app
 app = create_app(Fleet.open(Settings(home=Path(sys.argv[1]))))

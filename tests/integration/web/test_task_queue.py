@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from controller.domain.words import TaskStatus
+from controller.engine.fleet import Fleet
 from controller.operations import servers
-from controller.operations.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, Server, ServerLock, Task, TaskEvent
 from controller.store.work_models import WorkerProcess

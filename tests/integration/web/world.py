@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from controller.domain.words import Driver, Reason, ServiceStatus, TaskStatus
 from controller.engine import desk
+from controller.engine.fleet import Fleet
 from controller.operations import groups, orders, people, products, tokens, webhooks
-from controller.operations.fleet import Fleet
 from controller.settings import Settings
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket
