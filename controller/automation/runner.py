@@ -27,6 +27,8 @@ PLAYBOOK = "run_action.yml"
 READ_SECONDS = 0.5
 CONNECT_SECONDS = 15
 PERSIST_SECONDS = 60
+# Exit codes of a run that somebody ended from outside; the last one: the warm server went away.
+KILLED = frozenset({*(128 + signum for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)), 250})
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,8 @@ class _Verdict:
             kind, words = ErrorClass.TIMEOUT, "the step took too long and was stopped"
         elif self.failure is not None:
             kind, words = self.failure
+        elif self.stats is None and (code is None or code < 0 or code in KILLED):
+            return Outcome(ok=False, stopped=True, error_class=ErrorClass.INTERRUPTED, error="the run was killed")
         else:
             kind, words = ErrorClass.INTERNAL, f"Ansible ended with status {status}, exit code {code} and no result"
         return Outcome(

@@ -5,9 +5,10 @@ A field's ``title`` and ``description`` are what the pages show; bounds are chec
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from controller.domain.failures import DEFAULT_POLICIES, NEVER_RETRIED, ErrorClass, RetryPolicy
 
@@ -133,6 +134,21 @@ SECRETS = frozenset({("mail", "password")})
 
 
 def read(model: type[S], stored: dict[str, Any] | None) -> S:
-    """A section from what is stored; fields that are missing or no longer known fall back to their default."""
-    known = {key: value for key, value in (stored or {}).items() if key in model.model_fields}
-    return model.model_validate(known)
+    """A section from what is stored; what is missing, no longer known or out of bounds has its default."""
+    known = {key: value for key, value in deepcopy(stored or {}).items() if key in model.model_fields}
+    while True:
+        try:
+            return model.model_validate(known)
+        except ValidationError as problem:
+            # Of another version, or edited by hand: the engine goes on with defaults rather than not at all.
+            for path in {error["loc"][:2] for error in problem.errors()}:
+                _drop(known, *path)
+
+
+def _drop(values: dict[str, Any], field: int | str, entry: int | str | None = None) -> None:
+    """Leave out what a bad value belongs to: an entry of a table, else the whole field."""
+    table = values.get(str(field))
+    if isinstance(table, dict) and entry in table:
+        del table[entry]
+    else:
+        values.pop(str(field), None)

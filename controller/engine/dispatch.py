@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import ServerStatus, TaskStatus
@@ -34,6 +34,8 @@ def reads_only() -> ColumnElement[bool]:
 def _startable(now: dt.datetime) -> Select[int, int, int, bool]:
     """Queued, due, on a server that is in use and answers, and free if the task changes it."""
     locked = select(ServerLock.server_id).where(ServerLock.until > now)
+    # One at a time per server of these too: should it not answer, they must not take every worker's places.
+    looked_at = select(Task.server_id).where(Task.status == TaskStatus.RUNNING, Task.check_mode)
     return (
         select(Task.id, Task.priority, Task.server_id, reads_only().label("reads"))
         .join(Server, Server.id == Task.server_id)
@@ -43,6 +45,7 @@ def _startable(now: dt.datetime) -> Select[int, int, int, bool]:
             Server.status.in_(RUNNABLE),
             or_(Server.blocked_since.is_(None), Task.action == STATUS_ACTION),
             or_(Task.server_id.not_in(locked), reads_only()),
+            or_(Task.server_id.not_in(looked_at), not_(Task.check_mode)),
         )
     )
 
@@ -53,7 +56,7 @@ def claimable(session: Session, task_id: int) -> bool:
 
 
 def due(session: Session, limit: int = 200) -> Ready:
-    """What could start now, most urgent first: of the changing tasks one per server, since one runs at a time."""
+    """What could start now, most urgent first: per server one that changes it and one that reads it."""
     startable = _startable(utcnow()).subquery()
     place = func.row_number().over(
         partition_by=(startable.c.server_id, startable.c.reads), order_by=(startable.c.priority, startable.c.id)
@@ -61,7 +64,7 @@ def due(session: Session, limit: int = 200) -> Ready:
     ranked = select(startable, place.label("place")).subquery()
     rows = session.execute(
         select(ranked.c.id, ranked.c.priority)
-        .where(or_(ranked.c.reads, ranked.c.place == 1))
+        .where(ranked.c.place == 1)
         .order_by(ranked.c.priority, ranked.c.id)
         .limit(limit)
     )
@@ -69,11 +72,12 @@ def due(session: Session, limit: int = 200) -> Ready:
 
 
 def next_on_server(session: Session, server_id: int) -> Ready:
-    """The most urgent task that could start on this server."""
-    rows = session.execute(
-        _startable(utcnow()).where(Task.server_id == server_id).order_by(Task.priority, Task.id).limit(1)
-    )
-    return [(row.id, row.priority) for row in rows]
+    """The most urgent tasks that could start on this server: one that changes it, one that reads it."""
+    startable = _startable(utcnow()).where(Task.server_id == server_id).order_by(Task.priority, Task.id)
+    found: Ready = []
+    for kind in (reads_only(), not_(reads_only())):
+        found += [(row.id, row.priority) for row in session.execute(startable.where(kind).limit(1))]
+    return found
 
 
 def expired(session: Session) -> Sequence[Task]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from controller.automation.inventory import host_variables
 from controller.automation.runner import Job, Outcome, extend_lease, run
@@ -168,10 +169,12 @@ class Worker:
 
     def serve(self) -> None:
         """Work until the process is told to stop (SIGINT, SIGTERM); running tasks are handed back."""
-        self._reconciler.sweep()
         if self._warm:
             self._warm.ensure()
-        self.report()
+        for first in (self._reconciler.sweep, self.report):
+            # A database that is busy now is no reason not to start.
+            with contextlib.suppress(DBAPIError):
+                first()
         settings = self.fleet.settings
         for work, interval in (
             (self.renew, settings.lease_seconds / 4),

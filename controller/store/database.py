@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_SECONDS = 30.0
@@ -72,6 +73,11 @@ def _postgresql(url: URL, busy_seconds: float) -> Engine:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
 
     return engine
+
+
+def is_unavailable(error: DBAPIError) -> bool:
+    """Whether the database could not answer now, as opposed to what was asked being wrong."""
+    return error.connection_invalidated or isinstance(error, OperationalError | InternalError)
 
 
 class Database:

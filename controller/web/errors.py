@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from controller.operations.errors import Conflict, Invalid, NotFound, OperationError, Refused
+from controller.store.database import is_unavailable
 from controller.web.templating import render
+
+log = logging.getLogger(__name__)
 
 WORDS = {
     400: ("This request is not right", "Go back, reload the page and try again."),
@@ -65,6 +70,15 @@ async def operation_error(request: Request, error: Exception) -> Response:
     return await run_in_threadpool(error_page, request, status, title, error.message)
 
 
+async def database_error(request: Request, error: Exception) -> Response:
+    """The database is busy or away: nothing was written, and asking again may help."""
+    assert isinstance(error, DBAPIError)
+    if not is_unavailable(error):
+        raise error
+    log.warning("the database does not answer: %s", error.orig)
+    return await http_error(request, HTTPException(503, headers={"Retry-After": "5"}))
+
+
 async def server_error(request: Request, error: Exception) -> Response:
     """Runs outside all other middleware, so it must not need a session."""
     if not wants_page(request) or "session" not in request.scope:
@@ -79,5 +93,6 @@ async def server_error(request: Request, error: Exception) -> Response:
 handlers: Mapping[Any, Callable[[Request, Exception], Any]] = {
     HTTPException: http_error,
     OperationError: operation_error,
+    DBAPIError: database_error,
     Exception: server_error,
 }

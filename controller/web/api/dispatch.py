@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -25,6 +25,7 @@ from controller.domain.problems import Problem
 from controller.engine.fleet import Fleet
 from controller.operations import tokens
 from controller.operations.errors import OperationError
+from controller.store.database import is_unavailable
 from controller.store.models import ApiToken
 from controller.web.access import Access, declare
 from controller.web.api import PREFIX, idempotency
@@ -115,7 +116,9 @@ class Address:
             raise from_validation(error) from None
         except OperationError as error:
             raise from_operation(error) from None
-        except OperationalError as error:
+        except DBAPIError as error:
+            if not is_unavailable(error):
+                raise
             log.warning("the database does not answer: %s", error.orig)
             raise ProblemError("unavailable", "the database does not answer", headers={"Retry-After": "5"}) from None
 

@@ -130,3 +130,19 @@ def test_a_class_has_the_policy_that_was_set_or_its_default(classes: dict[ErrorC
 def test_no_setting_makes_it_try_what_cannot_help(kind: ErrorClass) -> None:
     options = RetryOptions(classes={kind: PolicyOptions(**{**GOOD_POLICY, "attempts": 50})})
     assert options.policy(kind).attempts == 1
+
+
+def test_what_is_stored_out_of_bounds_has_its_default_and_the_rest_stays() -> None:
+    assert read(RetentionOptions, {"checks": -5, "activity": 7}) == RetentionOptions(activity=7)
+    stored = {
+        "classes": {
+            "busy": {"attempts": 0, "delay": 1, "growth": 2, "delay_max": 9, "jitter": 0},
+            "internal": {"attempts": 7, "delay": 1, "growth": 2, "delay_max": 9, "jitter": 0},
+            "from a later version": {},
+        }
+    }
+    options = read(RetryOptions, stored)
+    assert options.policy(ErrorClass.BUSY) == DEFAULT_POLICIES[ErrorClass.BUSY]
+    assert options.policy(ErrorClass.INTERNAL).attempts == 7
+    assert read(RetentionOptions, {"checks": {"a": ["b"]}}) == RetentionOptions()
+    assert read(RetryOptions, {"classes": "nonsense"}).policy(ErrorClass.BUSY) == DEFAULT_POLICIES[ErrorClass.BUSY]
