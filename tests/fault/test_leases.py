@@ -48,9 +48,9 @@ def test_the_run_of_a_worker_that_stands_still_ends_with_its_lease_and_nobody_ha
 
 
 def test_a_cancelled_and_a_given_up_task_end_their_processes_at_once(tmp_path: Path) -> None:
-    with installation(tmp_path / "home", LEASE_SECONDS="30") as demo:
+    with installation(tmp_path / "home", LEASE_SECONDS="8") as demo:
         for stop, status in ((tasks.cancel, TaskStatus.CANCELLED), (tasks.force_fail, TaskStatus.FAILED)):
-            hang(demo, "v-add-web-domain", 8)
+            hang(demo, "v-add-web-domain", 5)
             service = order(demo, f"{status.value}.com")
             until(lambda: running(demo, service.id) and leftovers(demo), words="web.domain never ran")  # noqa: B023
             task = running(demo, service.id)
