@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.domain.failures import BLOCKS_SERVER, CLASS_WORDS, ErrorClass
+from controller.domain.words import STATUS_ACTION
 
-SERVER_CHECK = "server.status"
 SUBJECT_MAX = 300
 ALWAYS_TOLD = 5
 
@@ -44,7 +44,7 @@ ADVICE: Mapping[ErrorClass, str] = {
 
 def is_about_server(action: str, kind: ErrorClass) -> bool:
     """Whether the failure says something about the server as a whole."""
-    return kind in BLOCKS_SERVER or action == SERVER_CHECK
+    return kind in BLOCKS_SERVER or action == STATUS_ACTION
 
 
 def server_cause(server_id: int, kind: ErrorClass) -> str:
@@ -66,17 +66,17 @@ def cause_of(action: str, server_id: int, target: str, kind: ErrorClass) -> str:
 
 def causes_ended_by(action: str, server_id: int, target: str, *, check_mode: bool) -> list[str]:
     """What a success shows to be over: whoever does a step on a server has reached it and was let in."""
-    kinds = list(ErrorClass) if action == SERVER_CHECK else sorted(BLOCKS_SERVER)
+    kinds = list(ErrorClass) if action == STATUS_ACTION else sorted(BLOCKS_SERVER)
     causes = [server_cause(server_id, kind) for kind in kinds]
     # A look does not show that a change would work.
-    return causes if check_mode or action == SERVER_CHECK else [*causes, step_cause(action, server_id, target)]
+    return causes if check_mode or action == STATUS_ACTION else [*causes, step_cause(action, server_id, target)]
 
 
 def subject_of(action: str, label: str, server: str, target: str, kind: ErrorClass) -> str:
     """Headline of a ticket."""
     if kind in SERVER_SUBJECTS:
         return SERVER_SUBJECTS[kind].format(server=server)
-    if action == SERVER_CHECK:
+    if action == STATUS_ACTION:
         return f"The check of {server} does not work"
     text = f"{label} failed: {target} on {server}"
     return text if len(text) <= SUBJECT_MAX else f"{text[: SUBJECT_MAX - 1]}…"

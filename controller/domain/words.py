@@ -102,3 +102,7 @@ class TicketStatus(StrEnum):
 STAFF_ROLES = frozenset({Role.OWNER, Role.OPERATOR, Role.SUPPORT})
 FINAL_TASK_STATES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 OPEN_TASK_STATES = frozenset({TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.HELD})
+STATUS_ACTION = "server.status"
+"""The check of a server: the one action that runs while the server is waited for."""
+RUNNABLE = (ServerStatus.ACTIVE, ServerStatus.CLOSED)
+"""Servers in these states run tasks."""

@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 from controller.domain.failures import BLOCKS_SERVER, CLASS_WORDS, ErrorClass
 from controller.domain.options import RetryOptions
 from controller.domain.pipelines import label
-from controller.domain.words import Desired, Reason, TaskStatus
+from controller.domain.words import RUNNABLE, STATUS_ACTION, Desired, Reason, TaskStatus
 from controller.engine import journal
-from controller.engine.dispatch import RUNNABLE, STATUS_ACTION
 from controller.engine.rows import take
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Server, Task

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from controller.domain import tickets as rules
 from controller.domain.failures import ErrorClass
 from controller.domain.options import TicketOptions
-from controller.domain.words import TicketStatus
+from controller.domain.words import STATUS_ACTION, TicketStatus
 from controller.engine.announcements import announce
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote
@@ -89,7 +89,7 @@ def _failed_again(session: Session, ticket: Ticket, task: Task, kind: ErrorClass
     ticket.task_id, ticket.error_class = task.id, kind.value
     ticket.updated_at = utcnow()
     told = rules.is_told(ticket.failures, recovered=recovered)
-    if task.action == rules.SERVER_CHECK and not told:
+    if task.action == STATUS_ACTION and not told:
         # The probe of a server that is away fails every few minutes; the count says so.
         return
     announce(session, "ticket.noted", ticket, _failure_note(session, ticket, task, kind, known=known), email=told)

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from controller.domain.words import ServerStatus, TaskStatus
+from controller.domain.words import RUNNABLE, STATUS_ACTION, TaskStatus
 from controller.store.base import utcnow
 from controller.store.models import Server, ServerLock, Task
 
-STATUS_ACTION = "server.status"
 READ_ONLY_ACTIONS = frozenset({STATUS_ACTION})
-RUNNABLE = (ServerStatus.ACTIVE, ServerStatus.CLOSED)
 STUCK_GRACE = dt.timedelta(seconds=60)
 
 Ready = list[tuple[int, int]]

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from controller.domain.differences import differences
 from controller.domain.options import DriftOptions
-from controller.domain.words import Reason, ServiceStatus, TaskStatus
+from controller.domain.words import RUNNABLE, STATUS_ACTION, Reason, ServiceStatus, TaskStatus
 from controller.engine import journal, lifecycle
-from controller.engine.dispatch import RUNNABLE, Ready
+from controller.engine.dispatch import Ready
 from controller.engine.fleet import Fleet
 from controller.engine.planning import NIGHTLY, start_pipeline
 from controller.engine.rows import take_task
@@ -102,7 +102,7 @@ def _look_at(session: Session, run: LongRun, report: dict[str, Any], service: Se
     away = _away(session, service.id)
     if away:
         run.done, run.failed = run.done + 1, run.failed + 1
-        _report(report, service, None, [_line("server.status", away, away, ["is not in reach"])])
+        _report(report, service, None, [_line(STATUS_ACTION, away, away, ["is not in reach"])])
         return []
     pipeline, ready = start_pipeline(
         session,
@@ -161,7 +161,7 @@ def _count(session: Session, run: LongRun, report: dict[str, Any], pipeline_id: 
     ]
     cancelled = next((task for task in tasks if task.status is TaskStatus.CANCELLED), None)
     if away:
-        failed.append(_line("server.status", away, away, ["is not in reach"]))
+        failed.append(_line(STATUS_ACTION, away, away, ["is not in reach"]))
     elif cancelled is not None:
         failed.append(
             _line(cancelled.action, cancelled.server.name, cancelled.target, [f"not looked at: {cancelled.error}"])

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from controller.automation.runner import Outcome
 from controller.domain.failures import BLOCKS_SERVER, ErrorClass
 from controller.domain.options import RetryOptions
-from controller.domain.words import FINAL_TASK_STATES, Desired, ServiceStatus, TaskStatus
+from controller.domain.words import FINAL_TASK_STATES, STATUS_ACTION, Desired, ServiceStatus, TaskStatus
 from controller.engine import breaker, desk, journal
-from controller.engine.dispatch import STATUS_ACTION, Ready, changes_server, claimable, due, next_on_server, reads_only
+from controller.engine.dispatch import Ready, changes_server, claimable, due, next_on_server, reads_only
 from controller.engine.rows import take, take_task
 from controller.engine.settling import is_overtaken, settle
 from controller.settings import Settings

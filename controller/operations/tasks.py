@@ -7,9 +7,9 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, TaskStatus
+from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, STATUS_ACTION, TaskStatus
 from controller.engine import lifecycle
-from controller.engine.dispatch import STATUS_ACTION, Ready
+from controller.engine.dispatch import Ready
 from controller.engine.fleet import Fleet
 from controller.engine.rows import take_task
 from controller.operations.errors import Refused

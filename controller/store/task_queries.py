@@ -10,14 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from controller.domain.words import ServerStatus, TaskStatus
+from controller.domain.words import RUNNABLE, STATUS_ACTION, TaskStatus
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote
 from controller.store.models import GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
 from controller.store.queries import Page, is_id, like, ordered, paged
 from controller.store.work_models import WorkerProcess
 
-STATUS_ACTION = "server.status"
 STUCK = "stuck"
 """A state of lists only: tasks that run although their time is long over."""
 WORKER_SEEN_SECONDS = 30.0
@@ -183,7 +182,7 @@ def queue_state(session: Session, stuck: ColumnElement[bool]) -> QueueState:
         or_(Task.not_before.is_(None), Task.not_before <= now),
         exists().where(
             Server.id == Task.server_id,
-            Server.status.in_((ServerStatus.ACTIVE, ServerStatus.CLOSED)),
+            Server.status.in_(RUNNABLE),
             or_(Server.blocked_since.is_(None), Task.action == STATUS_ACTION),
         ),
     )

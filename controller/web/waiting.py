@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.domain.failures import CLASS_WORDS, ErrorClass
-from controller.domain.words import ServerStatus, TaskStatus
-from controller.engine.dispatch import STATUS_ACTION, changes_server
+from controller.domain.words import STATUS_ACTION, ServerStatus, TaskStatus
+from controller.engine.dispatch import changes_server
 from controller.store.base import utcnow
 from controller.store.models import Server, ServerLock, Task, TaskNeed
 from controller.web.present import duration

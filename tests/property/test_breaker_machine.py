@@ -10,8 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from controller.automation.runner import Outcome
 from controller.domain.failures import ErrorClass
-from controller.domain.words import ServerStatus, ServiceStatus, TaskStatus
-from controller.engine.dispatch import RUNNABLE, STATUS_ACTION
+from controller.domain.words import RUNNABLE, STATUS_ACTION, ServerStatus, ServiceStatus, TaskStatus
 from controller.operations import orders, services
 from controller.operations import servers as server_operations
 from controller.operations import tasks as task_operations

@@ -14,7 +14,7 @@ from wtforms import SelectMultipleField, widgets
 from wtforms.validators import InputRequired, NumberRange
 
 from controller.domain.pipelines import STEP_ORDER
-from controller.domain.words import TaskStatus
+from controller.domain.words import STATUS_ACTION, TaskStatus
 from controller.engine.dispatch import stuck
 from controller.operations import task_bulk
 from controller.operations.errors import Invalid
@@ -30,7 +30,7 @@ from controller.web.session import flash
 from controller.web.templating import render
 from controller.web.waiting import waits
 
-ACTIONS = (*STEP_ORDER, "server.status")
+ACTIONS = (*STEP_ORDER, STATUS_ACTION)
 FILTERS = ("search", "service", "state", "action", "server", "group")
 
 
