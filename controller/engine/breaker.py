@@ -22,6 +22,7 @@ from controller.engine.rows import take
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Server, Task
 from controller.store.options import load
+from controller.store.task_queries import next_check
 
 PRIORITY = 5
 """A check that others wait for goes before everything else."""
@@ -62,24 +63,11 @@ def needs_a_person(server: Server) -> bool:
 
 def queue_probe(session: Session, server: Server) -> Task | None:
     """A check of an open breaker, unless one is on its way; first after the policy's first pause."""
-    if server.status not in RUNNABLE or open_check(session, server.id) is not None:
+    if server.status not in RUNNABLE or next_check(session, server.id) is not None:
         return None
     task = new_check(session, server, actor=journal.ENGINE, priority=PRIORITY)
     task.not_before = utcnow() + probe_pause(session, 1)
     return task
-
-
-def open_check(session: Session, server_id: int) -> Task | None:
-    """The check of a server that is queued or runs."""
-    return session.scalars(
-        select(Task)
-        .where(
-            Task.server_id == server_id,
-            Task.action == STATUS_ACTION,
-            Task.status.in_((TaskStatus.QUEUED, TaskStatus.RUNNING)),
-        )
-        .limit(1)
-    ).first()
 
 
 def new_check(session: Session, server: Server, *, actor: str, priority: int) -> Task:

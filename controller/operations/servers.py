@@ -23,6 +23,7 @@ from controller.operations.fields import Fields
 from controller.operations.records import audit, must, note
 from controller.store.models import Server, Task
 from controller.store.queries import find_group, find_server
+from controller.store.task_queries import next_check
 
 UNIX_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
@@ -141,7 +142,7 @@ def check(fleet: Fleet, actor: str, key: int | str) -> Task:
 
 def queue_check(session: Session, actor: str, server: Server) -> tuple[Task, Ready]:
     """A new check, or the one that is on its way anyway, now."""
-    waiting = breaker.open_check(session, server.id)
+    waiting = next_check(session, server.id)
     if waiting is None:
         task = breaker.new_check(session, server, actor=actor, priority=CUSTOMER_CLICK)
         return task, [(task.id, task.priority)]
