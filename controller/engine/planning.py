@@ -24,6 +24,11 @@ def wish(resources: Iterable[Resource], desired: Desired) -> None:
         resource.generation += 1
 
 
+def nodes_of(resources: Iterable[Resource]) -> list[Node]:
+    """Resources as the rules of planning see them."""
+    return [Node(r.id, r.action, r.server_id, r.account_id, r.desired) for r in resources]
+
+
 def start_pipeline(
     session: Session,
     *,
@@ -46,10 +51,9 @@ def start_pipeline(
         )
     }
     by_resource = {resource.id: resource for resource in resources}
-    nodes = [Node(r.id, r.action, r.server_id, r.account_id, r.desired) for r in resources]
     tasks: dict[int, Task] = {}
     now = utcnow()
-    planned = plan(reason, nodes)
+    planned = plan(reason, nodes_of(resources))
     for node, needs in planned:
         ready = not needs
         task = Task(

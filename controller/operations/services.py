@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.orm import Session
 
 from controller.domain.limits import active_roles, resolve
-from controller.domain.pipelines import Node, with_dependents
+from controller.domain.pipelines import with_dependents
 from controller.domain.words import Capability, Desired, Reason, ServiceStatus, TaskStatus
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import overtake
-from controller.engine.planning import start_pipeline, wish
+from controller.engine.planning import nodes_of, start_pipeline, wish
 from controller.engine.rows import take
 from controller.engine.settling import settle
 from controller.operations.errors import Invalid, Refused
@@ -165,8 +165,7 @@ def _what_differs(session: Session, service: Service) -> Sequence[Resource]:
         for task in checked.tasks
         if task.resource_id is not None and (task.changed or task.status is not TaskStatus.SUCCEEDED)
     }
-    nodes = [Node(r.id, r.action, r.server_id, r.account_id, r.desired) for r in service.resources]
-    chosen = with_dependents(wrong, nodes)
+    chosen = with_dependents(wrong, nodes_of(service.resources))
     return [resource for resource in service.resources if resource.id in chosen] or service.resources
 
 
