@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import HTTPConnection, Request
 
 from controller.domain.words import STAFF_ROLES, Role
+from controller.operations.errors import OperationError
 from controller.store.models import User
 
 RENEW_AFTER = 600
@@ -87,6 +90,17 @@ def flash(request: Request, text: str, tone: str = "success") -> None:
     """A message for the next page; ``tone`` is success, info, warning or danger."""
     # Built anew: the session only notices assignment, not changes inside a list.
     request.session["flash"] = [*request.session.get("flash", []), [tone, text]][-5:]
+
+
+@contextmanager
+def refusal_flashed(
+    request: Request, kind: type[OperationError] = OperationError, words: Callable[[Any], str] = str
+) -> Iterator[None]:
+    """An operation that does not do it says why on the next page."""
+    try:
+        yield
+    except kind as problem:
+        flash(request, words(problem), "danger")
 
 
 def take_flashes(request: Request) -> list[tuple[str, str]]:

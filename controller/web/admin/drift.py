@@ -14,7 +14,6 @@ from controller.domain.words import Reason
 from controller.engine.drift import REPORTED
 from controller.operations import drift as operations
 from controller.operations.drift_repair import changed_since, differs, repair_all
-from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.base import utcnow
 from controller.store.options import load
@@ -22,7 +21,7 @@ from controller.store.run_queries import drift_page, find_drift_check, newest_ch
 from controller.store.work_models import LongRun
 from controller.web.access import Access, page
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 ESTIMATE_FROM = 3
@@ -104,31 +103,25 @@ def detail(request: Request) -> Response:
 
 
 def start(request: Request) -> Response:
-    try:
-        run = operations.start(fleet_of(request), actor_of(request))
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
-        return RedirectResponse("/admin/drift", 303)
-    return RedirectResponse(f"/admin/drift/{run.id}", 303)
+    address = "/admin/drift"
+    with refusal_flashed(request):
+        address += f"/{operations.start(fleet_of(request), actor_of(request)).id}"
+    return RedirectResponse(address, 303)
 
 
 def cancel(request: Request) -> Response:
     run_id = path_id(request)
-    try:
+    with refusal_flashed(request):
         operations.cancel(fleet_of(request), actor_of(request), run_id)
         flash(request, "The check is cancelled. What it found so far stays.")
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
     return RedirectResponse(f"/admin/drift/{run_id}", 303)
 
 
 def repair(request: Request) -> Response:
     run_id = path_id(request)
-    try:
+    with refusal_flashed(request):
         result = repair_all(fleet_of(request), actor_of(request), run_id)
         flash(request, result.words(), "success" if result.done else "warning")
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
     return RedirectResponse(f"/admin/drift/{run_id}", 303)
 
 

@@ -10,7 +10,7 @@ from controller.operations import jobs as operations
 from controller.operations.errors import Refused
 from controller.web.access import Access, page
 from controller.web.request_tools import actor_of, database_of, fleet_of
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 HOME = "/admin/settings/jobs"
@@ -23,11 +23,9 @@ def job_list(request: Request) -> Response:
 
 
 def run_now(request: Request) -> Response:
-    try:
+    with refusal_flashed(request, Refused):
         job = operations.run_now(fleet_of(request), actor_of(request), request.path_params["name"])
         flash(request, f"“{job.title}” starts as soon as a worker looks.", "info")
-    except Refused as problem:
-        flash(request, problem.message, "danger")
     return RedirectResponse(HOME, 303)
 
 

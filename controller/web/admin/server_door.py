@@ -17,7 +17,7 @@ from controller.store.models import Server
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices, optional
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 
@@ -75,14 +75,13 @@ def show(request: Request) -> Response:
 
 def accept(request: Request) -> Response:
     server = _server(request)
-    try:
-        fingerprint = str(request.state.form.get("fingerprint", ""))
+    fingerprint = str(request.state.form.get("fingerprint", ""))
+    address = f"/admin/servers/{server.id}/door"
+    with refusal_flashed(request, Invalid, lambda problem: str(problem.problems[0].reason)):
         server_doors.accept_host_key(fleet_of(request), actor_of(request), server.id, fingerprint)
         flash(request, "The new host key is pinned; the server is being checked.")
-    except Invalid as problem:
-        flash(request, problem.problems[0].reason, "danger")
-        return RedirectResponse(f"/admin/servers/{server.id}/door", 303)
-    return RedirectResponse(f"/admin/servers/{server.id}", 303)
+        address = f"/admin/servers/{server.id}"
+    return RedirectResponse(address, 303)
 
 
 def login(request: Request) -> Response:

@@ -16,7 +16,7 @@ from controller.automation.hostkeys import HostKey
 from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.words import Capability, Driver
 from controller.operations import servers as operations
-from controller.operations.errors import Conflict, Invalid, OperationError
+from controller.operations.errors import Conflict, Invalid
 from controller.operations.records import must
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import server_loads, server_page
@@ -25,7 +25,7 @@ from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 CAPABILITIES = [(capability.value, CAPABILITY_WORDS[capability.value]) for capability in Capability]
@@ -154,11 +154,9 @@ def detail(request: Request) -> Response:
 
 def check(request: Request) -> Response:
     server_id = path_id(request)
-    try:
+    with refusal_flashed(request):
         operations.check(fleet_of(request), actor_of(request), server_id)
         flash(request, "The server is being checked. Reload in a moment to see the result.", "info")
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
     return RedirectResponse(f"/admin/servers/{server_id}", 303)
 
 

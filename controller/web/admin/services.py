@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute
 from controller.domain.words import ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.operations import services as operations
-from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.models import Activity, Pipeline, Service, Task
 from controller.store.queries import current_pipeline, last_verification, progress, recent_activity, service_page
@@ -22,7 +21,7 @@ from controller.store.task_queries import TaskFilter, task_page
 from controller.web.access import Access, page
 from controller.web.live import after_of, live_of, stream_response
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 from controller.web.verification import found_by
 
@@ -121,13 +120,12 @@ def action(operation: Operation, done: str, tab: str = "deploy") -> Callable[[Re
 
 def _run(request: Request, operation: Operation, done: str, tab: str = "deploy") -> Response:
     service_id = path_id(request)
-    try:
+    address = f"/admin/services/{service_id}"
+    with refusal_flashed(request):
         operation(fleet_of(request), actor_of(request), service_id)
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
-        return RedirectResponse(f"/admin/services/{service_id}", 303)
-    flash(request, done)
-    return RedirectResponse(f"/admin/services/{service_id}/{tab}", 303)
+        flash(request, done)
+        address += f"/{tab}"
+    return RedirectResponse(address, 303)
 
 
 def terminate(request: Request) -> Response:

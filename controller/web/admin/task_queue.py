@@ -26,7 +26,7 @@ from controller.store.task_queries import STUCK, TaskFilter, queue_state, task_p
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm, NumberField, choices, sentence
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, query
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 from controller.web.waiting import waits
 
@@ -119,7 +119,7 @@ def bulk(request: Request) -> Response:
     ids = [int(text) for text in map(str, form.getlist("task")) if is_id(text)]
     everything = given("everything") == "1"
     parameters = {name: given(name) for name in (*FILTERS, "sort", "page") if given(name)}
-    try:
+    with refusal_flashed(request, Invalid, lambda problem: " ".join(sentence(one.reason) for one in problem.problems)):
         result = task_bulk.run(
             fleet_of(request),
             actor_of(request),
@@ -129,8 +129,6 @@ def bulk(request: Request) -> Response:
             priority=int(given("priority")) if is_id(given("priority")) else None,
         )
         flash(request, result.words(), "success" if result.done else "warning")
-    except Invalid as problem:
-        flash(request, " ".join(sentence(one.reason) for one in problem.problems), "danger")
     return RedirectResponse(f"/admin/tasks?{urlencode(parameters)}" if parameters else "/admin/tasks", 303)
 
 

@@ -14,7 +14,6 @@ from controller.domain.failures import CLASS_WORDS
 from controller.domain.words import FINAL_TASK_STATES
 from controller.engine.fleet import Fleet
 from controller.operations import tasks as operations
-from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.database import Database
 from controller.store.models import Task
@@ -23,7 +22,7 @@ from controller.web import log_files
 from controller.web.access import Access, page
 from controller.web.live import after_of, all_lines, live_of, stream_response
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 from controller.web.waiting import error_kind, waits
 
@@ -109,11 +108,9 @@ def priority(request: Request) -> Response:
 def _run(request: Request, operation: Callable[[Fleet, str, int], object], done: str) -> Response:
     with database_of(request).read() as session:
         task = find(session, request)
-    try:
+    with refusal_flashed(request):
         operation(fleet_of(request), actor_of(request), task.id)
         flash(request, done)
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
     return RedirectResponse(f"/admin/tasks/{task.id}", 303)
 
 

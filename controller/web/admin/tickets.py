@@ -15,7 +15,7 @@ from controller.domain.tickets import ADVICE, is_about_server
 from controller.domain.words import TicketStatus
 from controller.engine.fleet import Fleet
 from controller.operations import tickets as operations
-from controller.operations.errors import Invalid, OperationError
+from controller.operations.errors import Invalid
 from controller.operations.records import must
 from controller.store.desk_models import Ticket
 from controller.store.models import Server, Task
@@ -30,7 +30,7 @@ from controller.store.ticket_queries import (
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 TICKET_STATES = {TicketStatus.OPEN: ("Open", "bad"), TicketStatus.CLOSED: ("Closed", "quiet")}
@@ -126,14 +126,13 @@ def _written(operation: Callable[[Fleet, str, int, str], object], done: str) -> 
 
     def endpoint(request: Request) -> Response:
         form = NoteForm.of(request)
-        try:
-            operation(fleet_of(request), actor_of(request), path_id(request), form.text.data or "")
+        with refusal_flashed(request):
+            try:
+                operation(fleet_of(request), actor_of(request), path_id(request), form.text.data or "")
+            except Invalid as problem:
+                form.refuse(problem)
+                return _page(request, form, 422)
             flash(request, done)
-        except Invalid as problem:
-            form.refuse(problem)
-            return _page(request, form, 422)
-        except OperationError as problem:
-            flash(request, problem.message, "danger")
         return _back(request)
 
     return endpoint
@@ -141,20 +140,16 @@ def _written(operation: Callable[[Fleet, str, int, str], object], done: str) -> 
 
 def assign(request: Request) -> Response:
     chosen = str(request.state.form.get("assignee", "")).strip()
-    try:
+    with refusal_flashed(request), refusal_flashed(request, Invalid, lambda _: "Choose one of the staff."):
         ticket = operations.assign(fleet_of(request), actor_of(request), path_id(request), chosen or None)
         flash(request, f"{ticket.assignee.name} has the ticket now." if ticket.assignee else "Nobody has the ticket.")
-    except OperationError as problem:
-        flash(request, "Choose one of the staff." if isinstance(problem, Invalid) else problem.message, "danger")
     return _back(request)
 
 
 def reopen(request: Request) -> Response:
-    try:
+    with refusal_flashed(request):
         operations.reopen(fleet_of(request), actor_of(request), path_id(request))
         flash(request, "The ticket is open again.")
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
     return _back(request)
 
 

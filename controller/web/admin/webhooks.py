@@ -18,7 +18,7 @@ from controller.store.ticket_queries import delivery_page, last_emails, newest_d
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm, choices
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 HOME = "/admin/settings/webhooks"
@@ -135,11 +135,9 @@ def edit(request: Request) -> Response:
 
 def test(request: Request) -> Response:
     webhook_id = path_id(request)
-    try:
+    with refusal_flashed(request):
         operations.send_test(fleet_of(request), actor_of(request), webhook_id)
         flash(request, "A test is on its way; how it went shows below.")
-    except OperationError as problem:
-        flash(request, problem.message, "danger")
     return RedirectResponse(f"{HOME}/{webhook_id}", 303)
 
 
