@@ -42,16 +42,15 @@ def open_breaker(session: Session, server_id: int, cause: ErrorClass, error: str
     queue_probe(session, server)
 
 
-def close_breaker(session: Session, server_id: int) -> bool:
-    """The server was reached; whether it had been open."""
+def close_breaker(session: Session, server_id: int) -> None:
+    """The server was reached."""
     if session.scalar(select(Server.blocked_since).where(Server.id == server_id)) is None:
-        return False
+        return
     server = take(session, Server, server_id)
     if server is None or server.blocked_since is None:
-        return False
+        return
     server.blocked_since = server.blocked_cause = server.problem = None
     journal.say_server(session, server.id, "server.back", "The server answers again: its tasks go on")
-    return True
 
 
 def needs_a_person(server: Server) -> bool:

@@ -18,7 +18,7 @@ from controller.domain.failures import BLOCKS_SERVER, ErrorClass
 from controller.domain.options import RetryOptions
 from controller.domain.words import FINAL_TASK_STATES, STATUS_ACTION, Desired, ServiceStatus, TaskStatus
 from controller.engine import breaker, desk, journal
-from controller.engine.dispatch import Ready, changes_server, claimable, due, next_on_server, reads_only
+from controller.engine.dispatch import Ready, changes_server, claimable, next_on_server, reads_only
 from controller.engine.rows import take, take_task
 from controller.engine.settling import is_overtaken, settle
 from controller.settings import Settings
@@ -28,8 +28,6 @@ from controller.store.options import load
 
 # A task whose worker dies again and again is a poison; from then on an interruption counts as an attempt.
 FREE_INTERRUPTIONS = 5
-AFTER_A_BLOCK = 50
-"""How many tasks are rung for at once when a server is back; the reconciler rings for the rest."""
 
 
 @dataclass(frozen=True)
@@ -115,21 +113,17 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         "repaired": outcome.repaired,
         "diff": outcome.diff,
     }
-    is_back = False
     if outcome.ok:
-        is_back = breaker.close_breaker(session, task.server_id)
+        breaker.close_breaker(session, task.server_id)
         _succeed(session, task, outcome)
     elif outcome.stopped:
         _stopped(session, task)
     else:
         kind = outcome.error_class or ErrorClass.INTERNAL
         if kind not in BLOCKS_SERVER:
-            is_back = breaker.close_breaker(session, task.server_id)
+            breaker.close_breaker(session, task.server_id)
         _fail(session, task, kind, outcome.error)
-    ready = settle(session, task.pipeline_id)
-    if is_back:
-        return ready + due(session, AFTER_A_BLOCK)
-    return ready + next_on_server(session, task.server_id)
+    return settle(session, task.pipeline_id) + next_on_server(session, task.server_id)
 
 
 def take_back(session: Session, task_id: int, fence: int) -> Ready:
