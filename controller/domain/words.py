@@ -81,6 +81,11 @@ class Reason(StrEnum):
     VERIFY = "verify"
     REPAIR = "repair"
     CHECK = "check"
+    ZONE = "zone"
+    CONFIG = "config"
+    FILES = "files"
+    MAINTENANCE = "maintenance"
+    USAGE = "usage"
 
 
 class Role(StrEnum):

@@ -12,6 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+# Whoever opens the database knows all its tables: some refer to each other across files.
+from controller.store import desk_models, fleet_models, models, work_models, zone_models  # noqa: F401
+
 BUSY_SECONDS = 30.0
 # Any number that nothing else in the database uses for an advisory lock.
 WRITERS = 0x48464C54

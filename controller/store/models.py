@@ -80,6 +80,12 @@ class ServerGroup(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     variables: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Values for zone templates, for instance ``{"ns1": "ns1.example.net"}``."""
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Panel settings its servers shall have (``controller.domain.config_keys``); what is left out is not managed."""
+    zone_template_id: Mapped[int | None] = mapped_column(ForeignKey("zone_templates.id"), index=True)
+    """For its zones; None: each server's own choice or the default template."""
+    zone_ttl: Mapped[int] = mapped_column(default=3600)
+    """TTL of its zones, seconds."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
 
     servers: Mapped[list[Server]] = relationship(back_populates="group")
@@ -104,6 +110,10 @@ class Server(Base):
     name: Mapped[str] = mapped_column(String(63), unique=True)
     driver: Mapped[Driver] = mapped_column(words(Driver))
     status: Mapped[ServerStatus] = mapped_column(words(ServerStatus), default=ServerStatus.ACTIVE)
+    closed_web: Mapped[bool] = mapped_column(default=False)
+    closed_mail: Mapped[bool] = mapped_column(default=False)
+    closed_dns: Mapped[bool] = mapped_column(default=False)
+    """Closed for new services of this role; what is there goes on."""
     address: Mapped[str] = mapped_column(String(255))
     port: Mapped[int] = mapped_column(default=22)
     can_web: Mapped[bool] = mapped_column(default=False)
@@ -120,12 +130,26 @@ class Server(Base):
     ssh_private_key: Mapped[str | None] = mapped_column(Text)
     """Encrypted PEM."""
     host_key: Mapped[str] = mapped_column(Text)
-    """Pinned public key, ``ssh-ed25519 AAAA...``."""
+    """Pinned public key, ``ssh-ed25519 AAAA...``; empty for a server without SSH."""
+    api_url: Mapped[str] = mapped_column(String(255), default="")
+    """Where a PowerDNS server's HTTP API is; empty for a HestiaCP server."""
+    api_key: Mapped[str | None] = mapped_column(Text)
+    """Encrypted."""
+    api_server_id: Mapped[str] = mapped_column(String(64), default="localhost")
+    """PowerDNS's own id of the server behind the API."""
+    dns_address: Mapped[str] = mapped_column(String(255), default="")
+    """Where its nameserver is asked; empty: at its address."""
+    dns_port: Mapped[int] = mapped_column(default=53)
+    command_timeout: Mapped[int] = mapped_column(default=0)
+    """Longest run of one attempt, seconds; 0: as everywhere."""
+    zone_template_id: Mapped[int | None] = mapped_column(ForeignKey("zone_templates.id"), index=True)
     hostname: Mapped[str] = mapped_column(String(255), default="")
     """The name the server has for itself; names nameservers and mail hosts in zones."""
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What ``server.status`` last reported."""
     checked_at: Mapped[dt.datetime | None]
+    usage_at: Mapped[dt.datetime | None]
+    """When the usage of everything on it was last collected."""
     problem: Mapped[str | None] = mapped_column(Text)
     """Why the last check failed, in words; None when it did not."""
     blocked_since: Mapped[dt.datetime | None]
@@ -147,6 +171,17 @@ class Server(Base):
         )
         return [capability for capability, allowed in flags if allowed]
 
+    @property
+    def open_roles(self) -> list[Capability]:
+        """Roles of which it takes new services."""
+        closed = {
+            Capability.WEB: self.closed_web,
+            Capability.MAIL: self.closed_mail,
+            Capability.DNS: self.closed_dns,
+        }
+        is_open = self.status is ServerStatus.ACTIVE
+        return [capability for capability in self.capabilities if is_open and not closed[capability]]
+
 
 class Product(Base):
     """What is sold: mode, roles, default limits, server group."""
@@ -160,6 +195,7 @@ class Product(Base):
     roles: Mapped[list[str]] = mapped_column()
     group_id: Mapped[int] = mapped_column(ForeignKey("server_groups.id"), index=True)
     limits: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    zone_template_id: Mapped[int | None] = mapped_column(ForeignKey("zone_templates.id"), index=True)
     active: Mapped[bool] = mapped_column(default=True)
     self_service: Mapped[bool] = mapped_column(default=False)
     """Whether signed-in customers may order it themselves."""
@@ -217,7 +253,10 @@ class Account(Base):
     """A panel user that backs one or more roles on one server; a provider's own account has no service."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("server_id", "username"),)
+    __table_args__ = (
+        UniqueConstraint("server_id", "username"),
+        Index("ix_accounts_server_id_service_id", "server_id", "service_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     service_id: Mapped[int | None] = mapped_column(ForeignKey("services.id"), index=True)
@@ -274,6 +313,12 @@ class Pipeline(Base):
     service_id: Mapped[int | None] = mapped_column(ForeignKey("services.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(index=True)
     """The long run that started it (a drift check over the fleet), which may be cleaned away before it."""
+    group_id: Mapped[int | None] = mapped_column(index=True)
+    """The server group whose servers it is about, which may be deleted before it."""
+    title: Mapped[str] = mapped_column(String(200), default="")
+    """What staff read of a pipeline without a service."""
+    check: Mapped[bool] = mapped_column(default=False)
+    """A preview: its tasks only look."""
     reason: Mapped[Reason] = mapped_column(words(Reason))
     actor: Mapped[str] = mapped_column(String(254), default="")
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
@@ -302,6 +347,10 @@ class Task(Base):
     label: Mapped[str] = mapped_column(String(200))
     """What the customer reads: "Setting up web account"."""
     check_mode: Mapped[bool] = mapped_column(default=False)
+    arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What to do it with, for a task without a resource (which service to restart); never a secret."""
+    lane: Mapped[str | None] = mapped_column(String(60))
+    """At most one task of a lane runs at a time: members of one tier are never reloaded together."""
     status: Mapped[TaskStatus] = mapped_column(words(TaskStatus), default=TaskStatus.WAITING)
     priority: Mapped[int] = mapped_column(default=50)
     """Lower runs first: 10 a customer's click, 50 a deployment, 90 a nightly sync."""

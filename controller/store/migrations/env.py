@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from controller.store import desk_models, models, work_models  # noqa: F401  (fill the metadata)
+from controller.store import desk_models, fleet_models, models, work_models, zone_models  # noqa: F401  (fill the metadata)
 from controller.store.base import Base
 from controller.store.database import make_engine
 
