@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from controller.sandbox.fleet import SandboxFleet
+from controller.sandbox.pdns import SandboxPowerDns
 from controller.sandbox.server import SandboxServer
 
 #: Last part of the published addresses, and of the names, per kind of server.
@@ -27,16 +28,30 @@ def _line(server: SandboxServer) -> str:
     return f"{server.name:<8} {state}  {','.join(sorted(server.capabilities)):<12} {login}{dns}"
 
 
-def _up(folder: Path, counts: dict[str, int], detached: bool) -> None:
+def _nameserver_line(server: SandboxPowerDns) -> str:
+    state = "running" if server.running else "stopped"
+    return f"{server.name:<8} {state}  powerdns     api {server.api_url}  dns {server.address}:{server.dns_port}"
+
+
+def _show(fleet: SandboxFleet) -> None:
+    for server in fleet:
+        _say(_line(server))
+    for nameserver in fleet.nameservers.values():
+        _say(_nameserver_line(nameserver))
+
+
+def _up(folder: Path, counts: dict[str, int], powerdns: int, detached: bool) -> None:
     fleet = SandboxFleet(folder)
     for kind, count in counts.items():
         for number in range(1, count + 1):
             name = f"{_SHORT[kind]}{number:02d}"
             if name not in fleet.servers:
                 fleet.add(name, {kind}, ip=f"192.0.2.{_FIRST_ADDRESS[kind] + number - 1}")
+    for number in range(1, powerdns + 1):
+        if (name := f"pdns{number:02d}") not in fleet.nameservers:
+            fleet.add_powerdns(name)
     fleet.start(detached)
-    for server in fleet:
-        _say(_line(server))
+    _show(fleet)
     if detached:
         return
     _say("Ctrl-C stops them.")
@@ -56,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     up = actions.add_parser("up", help="make what is missing and start all")
     for kind in _FIRST_ADDRESS:
         up.add_argument(f"--{kind}", type=int, default=0, metavar="N", help=f"number of {kind} servers")
+    up.add_argument("--powerdns", type=int, default=0, metavar="N", help="number of PowerDNS nameservers")
     up.add_argument("--detached", action="store_true", help="leave them running and return")
     for action, help_text in (("list", "show all servers"), ("stop", "stop all servers")):
         actions.add_parser(action, help=help_text)
@@ -63,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         each.add_argument("folder", type=Path)
     given = parser.parse_args(arguments)
     if given.action == "up":
-        _up(given.folder, {kind: getattr(given, kind) for kind in _FIRST_ADDRESS}, given.detached)
+        counts = {kind: getattr(given, kind) for kind in _FIRST_ADDRESS}
+        _up(given.folder, counts, given.powerdns, given.detached)
         return 0
     try:
         fleet = SandboxFleet.open(given.folder)
@@ -72,8 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if given.action == "stop":
         fleet.stop()
-    for server in fleet:
-        _say(_line(server))
+    _show(fleet)
     return 0
 
 

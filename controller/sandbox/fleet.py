@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from controller.sandbox import layout, named, sshd
+from controller.sandbox.pdns import SandboxPowerDns
 from controller.sandbox.server import SandboxServer
 
 #: Below the ports that Linux hands out by itself, so that no outgoing connection takes one.
@@ -29,7 +30,10 @@ def free_port() -> int:
 
 
 class SandboxFleet:
-    """Stand-in servers below ``folder``; what was made there before is found again."""
+    """Stand-in servers below ``folder``; what was made there before is found again.
+
+    It goes over the servers with a panel; PowerDNS ones are in ``nameservers``.
+    """
 
     def __init__(self, folder: Path) -> None:
         # sshd and named want full paths.
@@ -38,11 +42,15 @@ class SandboxFleet:
         self.servers: dict[str, SandboxServer] = {
             path.parent.name: SandboxServer(path.parent) for path in sorted(self.folder.glob("*/server.json"))
         }
+        #: The servers without a panel: PowerDNS alone.
+        self.nameservers: dict[str, SandboxPowerDns] = {
+            path.parent.name: SandboxPowerDns(path.parent) for path in sorted(self.folder.glob("*/powerdns.json"))
+        }
 
     @classmethod
     def open(cls, folder: Path) -> SandboxFleet:
         """The fleet that was made in this folder before; FileNotFoundError if there is none."""
-        if not any(Path(folder).glob("*/server.json")):
+        if not any(found for kind in ("server", "powerdns") for found in Path(folder).glob(f"*/{kind}.json")):
             raise FileNotFoundError(f"no sandbox servers in {folder}")
         return cls(folder)
 
@@ -63,8 +71,7 @@ class SandboxFleet:
 
         ``nat``: the public address, when ``ip`` is only the server's own.
         """
-        if name in self.servers:
-            raise ValueError(f"there is a sandbox server {name} already")
+        self._refuse_taken(name)
         wanted = set(capabilities)
         if not wanted or wanted - {"web", "mail", "dns"}:
             raise ValueError(f"capabilities are web, mail and dns, not {', '.join(sorted(wanted)) or 'none'}")
@@ -94,19 +101,37 @@ class SandboxFleet:
         server = self.servers[name] = SandboxServer(folder)
         return server
 
+    def add_powerdns(self, name: str, hostname: str | None = None) -> SandboxPowerDns:
+        """A new PowerDNS server (not yet started). ValueError if the name is taken."""
+        self._refuse_taken(name)
+        nameserver = SandboxPowerDns.make(
+            self.folder / name, hostname or f"{name}.fleet.test", dns_port=free_port(), api_port=free_port()
+        )
+        self.nameservers[name] = nameserver
+        return nameserver
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self.servers or name in self.nameservers:
+            raise ValueError(f"there is a sandbox server {name} already")
+
+    @property
+    def _everything(self) -> list[SandboxServer | SandboxPowerDns]:
+        return [*self.servers.values(), *self.nameservers.values()]
+
     def start(self, detached: bool = False) -> None:
         """Start all servers."""
-        for server in self:
+        for server in self._everything:
             server.start(detached, wait=False)
-        for server in self:
+        for server in self._everything:
             server.wait()
 
     def stop(self) -> None:
-        for server in self:
+        for server in self._everything:
             server.stop()
 
     def remove(self) -> None:
         """Stop all and delete their folders."""
-        for server in list(self):
+        for server in self._everything:
             server.remove()
         self.servers.clear()
+        self.nameservers.clear()

@@ -4,8 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
+
+#: Stands between this process and its daemons: when this process is gone, it stops them.
+_GUARD = """
+trap '' HUP INT
+read line
+for file in "$@"; do [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null; done
+"""
+
+
+def guard(pid_files: Iterable[Path]) -> subprocess.Popen[bytes]:
+    """Let the daemons named in these files end with this process, or when ``release`` is called."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD, "guard", *map(str, pid_files)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def release(guarding: subprocess.Popen[bytes]) -> None:
+    """End a guard; what its files name by then is stopped."""
+    assert guarding.stdin is not None
+    guarding.stdin.close()
+    guarding.wait()
 
 
 def read_pid(path: Path) -> int | None:

@@ -18,13 +18,6 @@ from controller.sandbox import layout, named, processes, sshd
 from controller.sandbox.faults import Faults
 from controller.sandbox.inspection import everything
 
-#: Stands between this process and a server's daemons: when this process is gone, it stops them.
-_GUARD = """
-trap '' HUP INT
-read line
-for file in "$@"; do [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null; done
-"""
-
 
 class SandboxServer:
     """A server of a sandbox fleet. ``folder`` holds its settings, keys and, below ``root``, all its files."""
@@ -92,13 +85,7 @@ class SandboxServer:
             named.launch(self.root)
         sshd.launch(self.folder)
         if not detached:
-            self._guard = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "guard", *map(str, self._pid_files)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._guard = processes.guard(self._pid_files)
         if wait:
             self.wait()
 
@@ -132,9 +119,7 @@ class SandboxServer:
         for path in self._pid_files:
             path.unlink(missing_ok=True)
         if self._guard is not None:
-            assert self._guard.stdin is not None
-            self._guard.stdin.close()
-            self._guard.wait()
+            processes.release(self._guard)
             self._guard = None
 
     def cut(self, after_seconds: float = 0.0) -> threading.Timer | None:
