@@ -144,33 +144,11 @@ command:
 """
 
 from ansible.module_utils.hestia_converge import run_module
-from ansible.module_utils.hestia_dns import DnsZone
+from ansible.module_utils.hestia_dns import OPTIONS, DnsZone
 
 
 def main() -> None:
-    run_module(
-        DnsZone,
-        {
-            "user": {"type": "str", "required": True},
-            "domain": {"type": "str", "required": True},
-            "records": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "type": {"type": "str", "required": True},
-                    "value": {"type": "str", "required": True},
-                    "ttl": {"type": "int"},
-                    "priority": {"type": "int"},
-                },
-            },
-            "ttl": {"type": "int", "default": 14400},
-            "soa": {"type": "str"},
-            "ip": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-    )
+    run_module(DnsZone, OPTIONS)
 
 
 if __name__ == "__main__":

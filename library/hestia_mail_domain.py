@@ -120,22 +120,11 @@ command:
 """
 
 from ansible.module_utils.hestia_converge import run_module
-from ansible.module_utils.hestia_mail import MailDomain
+from ansible.module_utils.hestia_mail import OPTIONS, MailDomain
 
 
 def main() -> None:
-    run_module(
-        MailDomain,
-        {
-            "user": {"type": "str", "required": True},
-            "domain": {"type": "str", "required": True},
-            "dkim": {"type": "bool", "default": True},
-            "dkim_bits": {"type": "int", "choices": [1024, 2048, 4096], "default": 2048},
-            "antispam": {"type": "bool", "default": True},
-            "antivirus": {"type": "bool", "default": True},
-            "state": {"type": "str", "choices": ["present", "suspended", "absent"], "default": "present"},
-        },
-    )
+    run_module(MailDomain, OPTIONS)
 
 
 if __name__ == "__main__":

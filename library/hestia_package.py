@@ -95,19 +95,11 @@ command:
 """
 
 from ansible.module_utils.hestia_converge import run_module
-from ansible.module_utils.hestia_packages import Package
+from ansible.module_utils.hestia_packages import OPTIONS, Package
 
 
 def main() -> None:
-    run_module(
-        Package,
-        {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "limits": {"type": "dict", "default": {}},
-            "nameservers": {"type": "list", "elements": "str", "default": []},
-        },
-    )
+    run_module(Package, OPTIONS)
 
 
 if __name__ == "__main__":

@@ -103,21 +103,11 @@ command:
 """
 
 from ansible.module_utils.hestia_converge import run_module
-from ansible.module_utils.hestia_users import User
+from ansible.module_utils.hestia_users import OPTIONS, User
 
 
 def main() -> None:
-    run_module(
-        User,
-        {
-            "name": {"type": "str", "required": True},
-            "password": {"type": "str", "no_log": True},
-            "email": {"type": "str"},
-            "full_name": {"type": "str"},
-            "package": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "suspended", "absent"], "default": "present"},
-        },
-    )
+    run_module(User, OPTIONS)
 
 
 if __name__ == "__main__":

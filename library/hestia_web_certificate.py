@@ -97,20 +97,12 @@ command:
   type: str
 """
 
-from ansible.module_utils.hestia_certificate import WebCertificate
+from ansible.module_utils.hestia_certificate import OPTIONS, WebCertificate
 from ansible.module_utils.hestia_converge import run_module
 
 
 def main() -> None:
-    run_module(
-        WebCertificate,
-        {
-            "user": {"type": "str", "required": True},
-            "domain": {"type": "str", "required": True},
-            "days": {"type": "int", "default": 90},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-    )
+    run_module(WebCertificate, OPTIONS)
 
 
 if __name__ == "__main__":

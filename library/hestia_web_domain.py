@@ -111,22 +111,11 @@ command:
 """
 
 from ansible.module_utils.hestia_converge import run_module
-from ansible.module_utils.hestia_web import WebDomain
+from ansible.module_utils.hestia_web import OPTIONS, WebDomain
 
 
 def main() -> None:
-    run_module(
-        WebDomain,
-        {
-            "user": {"type": "str", "required": True},
-            "domain": {"type": "str", "required": True},
-            "ip": {"type": "str"},
-            "aliases": {"type": "list", "elements": "str"},
-            "backend_template": {"type": "str"},
-            "proxy_template": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "suspended", "absent"], "default": "present"},
-        },
-    )
+    run_module(WebDomain, OPTIONS)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,15 @@ from ansible.module_utils.hestia_panel import Panel, PanelError
 _RENEW_BEFORE = datetime.timedelta(days=7)
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "user": {"type": "str", "required": True},
+    "domain": {"type": "str", "required": True},
+    "days": {"type": "int", "default": 90},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+"""The argument spec of module hestia_web_certificate."""
+
+
 @dataclass
 class TlsState:
     record: dict[str, str] = field(default_factory=dict)

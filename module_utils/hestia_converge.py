@@ -8,9 +8,12 @@ command did before, or did only half, leads to the right next step and not to a 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
@@ -138,8 +141,22 @@ def _result(
     }
 
 
+Work = Callable[[], dict[str, Any]]
+Prepare = Callable[[Panel, dict[str, Any]], Work]
+"""Checks a module's parameters and gives the work to do, which returns the module's result."""
+
+
 def run_module(make: Callable[[Panel, dict[str, Any]], Subject[Any]], options: dict[str, Any], **extra: Any) -> None:
-    """The main() of every changing module."""
+    """The main() of every module that brings a resource to a state."""
+
+    def prepare(panel: Panel, params: dict[str, Any]) -> Work:
+        return partial(converge, make(panel, params))
+
+    run_action(prepare, options, **extra)
+
+
+def run_action(prepare: Prepare, options: dict[str, Any], **extra: Any) -> None:
+    """The main() of every changing module: its work is done under the server's lock, in check mode without."""
     options = {
         **options,
         "lock_timeout": {"type": "int", "default": 60},
@@ -147,20 +164,31 @@ def run_module(make: Callable[[Panel, dict[str, Any]], Subject[Any]], options: d
     }
     module = AnsibleModule(argument_spec=options, supports_check_mode=True, **extra)
     panel = Panel(check_mode=module.check_mode, command_timeout=module.params["command_timeout"])
+    _work(module, panel, prepare, locked=not module.check_mode)
+
+
+def run_reading(prepare: Prepare, options: dict[str, Any]) -> None:
+    """The main() of every module that only reads."""
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    _work(module, Panel(check_mode=True), prepare, locked=False)
+
+
+def _work(module: AnsibleModule, panel: Panel, prepare: Prepare, locked: bool) -> None:
     try:
-        subject = make(panel, module.params)
+        work = prepare(panel, module.params)
         panel.require_access()
-        if module.check_mode:
-            result = converge(subject)
-        else:
-            with panel.locked(module.params["lock_timeout"]):
-                result = converge(subject)
+        with panel.locked(module.params["lock_timeout"]) if locked else contextlib.nullcontext():
+            result = work()
     except PanelError as error:
         fail(module, panel, error)
     except OSError as error:
-        full = error.errno in (28, 122)  # ENOSPC, EDQUOT
-        fail(module, panel, PanelError(f"{error}", error_class="no_room" if full else "internal"))
+        fail(module, panel, PanelError(f"{error}", error_class=class_of(error)))
     module.exit_json(**result)
+
+
+def class_of(error: OSError) -> str:
+    """What kind of failure an error of the system is."""
+    return "no_room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "internal"
 
 
 def fail(module: AnsibleModule, panel: Panel, error: PanelError) -> None:

@@ -24,6 +24,29 @@ _SAFE = re.compile(r"[A-Za-z0-9.,:+_-]*")
 Answer = tuple[str, str, int, str]
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "user": {"type": "str", "required": True},
+    "domain": {"type": "str", "required": True},
+    "records": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "type": {"type": "str", "required": True},
+            "value": {"type": "str", "required": True},
+            "ttl": {"type": "int"},
+            "priority": {"type": "int"},
+        },
+    },
+    "ttl": {"type": "int", "default": 14400},
+    "soa": {"type": "str"},
+    "ip": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+"""The argument spec of module hestia_dns_zone."""
+
+
 @dataclass
 class ZoneState:
     user: dict[str, str] = field(default_factory=dict)

@@ -20,6 +20,18 @@ _EXIM_FILES = ("accounts", "aliases", "fwd_only", "limits", "passwd")
 _ASIDE = ".hestia-fleet"
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "user": {"type": "str", "required": True},
+    "domain": {"type": "str", "required": True},
+    "dkim": {"type": "bool", "default": True},
+    "dkim_bits": {"type": "int", "choices": [1024, 2048, 4096], "default": 2048},
+    "antispam": {"type": "bool", "default": True},
+    "antivirus": {"type": "bool", "default": True},
+    "state": {"type": "str", "choices": ["present", "suspended", "absent"], "default": "present"},
+}
+"""The argument spec of module hestia_mail_domain."""
+
+
 @dataclass
 class MailState:
     record: dict[str, str] = field(default_factory=dict)

@@ -69,6 +69,15 @@ def check_limits(limits: dict[str, Any]) -> dict[str, str]:
     return checked
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "limits": {"type": "dict", "default": {}},
+    "nameservers": {"type": "list", "elements": "str", "default": []},
+}
+"""The argument spec of module hestia_package."""
+
+
 class Package(Subject[dict[str, str]]):
     """State: the package file's pairs, {} when there is none."""
 

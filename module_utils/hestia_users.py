@@ -26,6 +26,17 @@ _COPIED = (*LIMITS, "NS")
 _KINDS = ("web", "dns", "mail")
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "no_log": True},
+    "email": {"type": "str"},
+    "full_name": {"type": "str"},
+    "package": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "suspended", "absent"], "default": "present"},
+}
+"""The argument spec of module hestia_user."""
+
+
 @dataclass
 class Account:
     """What is there of an account. `conf` is {} unless the panel has written it to its end."""

@@ -20,6 +20,18 @@ _ASIDE = ".hestia-fleet-"
 _SUSPEND_ROOT = "/data/templates/web/suspend"
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "user": {"type": "str", "required": True},
+    "domain": {"type": "str", "required": True},
+    "ip": {"type": "str"},
+    "aliases": {"type": "list", "elements": "str"},
+    "backend_template": {"type": "str"},
+    "proxy_template": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "suspended", "absent"], "default": "present"},
+}
+"""The argument spec of module hestia_web_domain."""
+
+
 @dataclass
 class WebState:
     """What is there of a web domain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -14,6 +15,10 @@ import yaml
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "meta").is_dir())
 MODULES = sorted((ROOT / "library").glob("*.py"))
+
+CHANGING = {"lock_timeout": {"type": "int", "default": 60}, "command_timeout": {"type": "int", "default": 300}}
+#: The functions that are a module's main(), and the options that they add.
+RUNS: dict[str, dict[str, Any]] = {"run_module": CHANGING, "run_action": CHANGING, "run_reading": {}, "run_verify": {}}
 
 
 def load(path: Path) -> Any:
@@ -98,11 +103,21 @@ def documented(module: Path) -> dict[str, Any]:
 
 def argument_spec(module: Path) -> dict[str, Any]:
     for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_module":
-            spec: dict[str, Any] = ast.literal_eval(node.args[1])
-            common = {"type": "int", "default": 60}, {"type": "int", "default": 300}
-            return {**spec, "lock_timeout": common[0], "command_timeout": common[1]}
+        if isinstance(node, ast.Call) and (kind := getattr(node.func, "id", "")) in RUNS:
+            return {**options(node.args[1], module), **RUNS[kind]}
     return {}
+
+
+def options(node: ast.expr, module: Path) -> dict[str, Any]:
+    """The second argument of the call: written there, or taken from the shared code."""
+    if not isinstance(node, ast.Name):
+        spec: dict[str, Any] = ast.literal_eval(node)
+        return spec
+    for statement in ast.parse(module.read_text()).body:
+        if isinstance(statement, ast.ImportFrom) and node.id in [alias.name for alias in statement.names]:
+            found: dict[str, Any] = getattr(importlib.import_module(str(statement.module)), node.id)
+            return found
+    raise AssertionError(f"{module.stem}: {node.id} is imported from nowhere")
 
 
 def without_words(options: dict[str, Any]) -> dict[str, Any]:
