@@ -54,8 +54,14 @@ facts:
     load:
       description: Load average of the last minute.
       type: float
+    cpu:
+      description: How busy the processors are at the moment, in percent of all.
+      type: float
     cpus:
       description: Number of processors.
+      type: int
+    uptime:
+      description: Seconds since the server was started.
       type: int
     memory_mb:
       description: Memory.
@@ -78,27 +84,46 @@ facts:
     systems:
       description: Software for C(web), C(proxy), C(mail), C(imap), C(dns) and C(db); empty when there is none.
       type: dict
+    missing:
+      description: What the server lacks to be managed well, in sentences; a version that is too old, for example.
+      type: list
+      elements: str
+    views:
+      description: What is a list on the server.
+      type: dict
+      contains:
+        config:
+          description: The settings of hestia.conf; secrets are masked.
+          type: dict
+        packages:
+          description: Packages with C(name) and their limits by the panel's keys.
+          type: list
+          elements: dict
+        addresses:
+          description: Addresses with C(ip), C(owner), C(status), C(nat), C(interface), C(users) and C(web_domains).
+          type: list
+          elements: dict
+        services:
+          description: Services with C(name), C(what), C(state), C(cpu) in percent, C(memory_mb) and C(minutes).
+          type: list
+          elements: dict
 error_class:
   description: Kind of failure.
   returned: on failure
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hestia_converge import fail
+from ansible.module_utils.hestia_converge import Work, run_reading
 from ansible.module_utils.hestia_info import server_info
-from ansible.module_utils.hestia_panel import Panel, PanelError
+from ansible.module_utils.hestia_panel import Panel
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    panel = Panel(check_mode=True)
-    try:
-        panel.require_access()
-        facts = server_info(panel)
-    except PanelError as error:
-        fail(module, panel, error)
-    module.exit_json(changed=False, facts=facts)
+    run_reading(prepare, {})
+
+
+def prepare(panel: Panel, _params: dict[str, object]) -> Work:
+    return lambda: {"changed": False, "facts": server_info(panel)}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from ansible.module_utils.hestia_conf import read_file, read_records, read_text
 from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start, wait_for_session
 
 _HOME = "/usr/local/hestia"
-_TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What the panel's exit codes mean, in words and to the caller (recordings of the panel; func/main.sh names them so).
 # 4 (exists) and 20 (restart) never decide alone: see hestia_converge.
@@ -169,10 +169,14 @@ class Panel:
     def require_access(self) -> None:
         """Fail unless the panel is here and its data can be read and changed."""
         if not os.path.isdir(os.path.join(self.home_dir, "bin")):
-            raise PanelError(f"HestiaCP is not installed in {self.home_dir}", error_class="not_found")
+            raise PanelError(
+                f"HestiaCP is not installed on this server: there is no {self.home_dir}", error_class="not_found"
+            )
         if (not self.prefix and os.geteuid() != 0) or not os.access(self.data("users"), os.R_OK | os.W_OK):
             raise PanelError(
-                "the panel can only be managed as root (log in as root or use become)", error_class="refused"
+                "the login may not manage the panel: it must be root, or a user who may run everything by sudo "
+                "without a password",
+                error_class="refused",
             )
         if not self.conf:
             raise PanelError(f"{self.home_dir}/conf/hestia.conf is missing or empty", error_class="inconsistent")
@@ -270,7 +274,7 @@ class Panel:
         self, name: str, *arguments: str, stdin: str = "", timeout: float = 30.0
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of the system (dig, openssl, named-checkzone). A missing one is an error."""
-        program = shutil.which(name, path=_TOOL_PATH)
+        program = shutil.which(name, path=TOOL_PATH)
         if program is None:
             raise PanelError(f"{name} is not installed on this server", error_class="internal")
         try:
@@ -280,7 +284,7 @@ class Panel:
                 capture_output=True,
                 text=True,
                 errors="surrogateescape",
-                env={"PATH": _TOOL_PATH, "LC_ALL": "C", "HOME": "/root"},
+                env={"PATH": TOOL_PATH, "LC_ALL": "C", "HOME": "/root"},
                 timeout=timeout,
                 check=False,
             )
@@ -291,7 +295,7 @@ class Panel:
         # Only this: the panel's scripts would take up any variable of the caller (user, restart, SHELL, ...).
         return {
             "HESTIA": self.home_dir,
-            "PATH": f"{self.home_dir}/bin:{_TOOL_PATH}",
+            "PATH": f"{self.home_dir}/bin:{TOOL_PATH}",
             "LC_ALL": "C",
             "HOME": os.environ.get("HOME", "/root"),
             "SHELL": "/usr/sbin/nologin",
