@@ -39,7 +39,7 @@ class Reconciler:
     def reconcile(self) -> None:
         """One round; one part's trouble does not keep the others from their work."""
         for part in (self._take_back, self._ring_again, self._watch_breakers, self._advance_runs, self._sweep):
-            _safely(part)
+            safely(part)
 
     def _take_back(self) -> None:
         with self.fleet.database.read() as session:
@@ -106,8 +106,9 @@ class Reconciler:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _safely(part: Callable[[], None]) -> None:
+def safely(work: Callable[[], None]) -> None:
+    """Do something that comes round again: trouble is logged, and the next time may go well."""
     try:
-        part()
+        work()
     except Exception:
-        log.exception("reconciling: %s failed; trying again", part.__name__.strip("_"))
+        log.exception("%s failed; trying again", work.__name__.strip("_"))

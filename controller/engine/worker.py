@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from controller.automation.inventory import host_variables
 from controller.automation.runner import Job, Outcome, extend_lease, run
@@ -29,7 +29,7 @@ from controller.engine.events import EventWriter, TaskLog
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
 from controller.engine.outbox import Outbox
-from controller.engine.reconcile import Reconciler, run_name
+from controller.engine.reconcile import Reconciler, run_name, safely
 from controller.store.base import utcnow
 from controller.store.models import Task
 from controller.store.work_models import WorkerProcess
@@ -171,10 +171,9 @@ class Worker:
         """Work until the process is told to stop (SIGINT, SIGTERM); running tasks are handed back."""
         if self._warm:
             self._warm.ensure()
-        for first in (self._reconciler.sweep, self.report):
+        for first in (self._reconciler.sweep, self.renew):
             # A database that is busy now is no reason not to start.
-            with contextlib.suppress(DBAPIError):
-                first()
+            safely(first)
         settings = self.fleet.settings
         for work, interval in (
             (self.renew, settings.lease_seconds / 4),
@@ -214,13 +213,11 @@ class Worker:
             return list(self._held.values())
 
     def renew(self) -> None:
-        """Renew the leases of this process, on its rows and for its runs; stop what was lost."""
-        self.report()
+        """Tell that this worker is there; renew its leases, on its rows and for its runs; stop what was lost."""
         held = self._holding()
-        lost = set()
-        if held:
-            with self.fleet.database.write() as session:
-                lost = lifecycle.renew(session, held, self.fleet.settings)
+        with self.fleet.database.write() as session:
+            self._report(session)
+            lost = lifecycle.renew(session, held, self.fleet.settings)
         self._renewed = time.monotonic()
         for claim in held:
             if claim.task_id not in lost:
@@ -259,14 +256,12 @@ class Worker:
         """E-mails and webhook calls that are due."""
         self._outbox.send_due()
 
-    def report(self) -> None:
-        """Tell that this worker is there."""
-        with self.fleet.database.write() as session:
-            row = session.get(WorkerProcess, self.owner)
-            if row is None:
-                row = WorkerProcess(name=self.owner, host=socket.gethostname(), places=self.fleet.settings.workers)
-                session.add(row)
-            row.seen_at = utcnow()
+    def _report(self, session: Session) -> None:
+        row = session.get(WorkerProcess, self.owner)
+        if row is None:
+            row = WorkerProcess(name=self.owner, host=socket.gethostname(), places=self.fleet.settings.workers)
+            session.add(row)
+        row.seen_at = utcnow()
 
     def _sign_off(self) -> None:
         with contextlib.suppress(Exception), self.fleet.database.write() as session:
@@ -276,10 +271,7 @@ class Worker:
 
     def _loop(self, work: Callable[[], None], interval: float) -> None:
         while not self._stopping.wait(interval):
-            try:
-                work()
-            except Exception:
-                log.exception("%s failed; trying again", work.__name__)
+            safely(work)
 
     def _leave_run_dir(self) -> None:
         """Folders that are empty go with the last worker; what another one uses stays."""
