@@ -133,8 +133,16 @@ class Panel:
     def conf(self) -> dict[str, str]:
         """hestia.conf; a system that is not installed is ""."""
         if self._conf is None:
-            self._conf = read_file(os.path.join(self.home_dir, "conf", "hestia.conf"))
+            self._conf = read_file(self.conf_path)
         return self._conf
+
+    @property
+    def conf_path(self) -> str:
+        return os.path.join(self.home_dir, "conf", "hestia.conf")
+
+    def forget_conf(self) -> None:
+        """Read hestia.conf again when it is needed: a command has changed it."""
+        self._conf = None
 
     def system(self, key: str) -> str:
         value = self.conf.get(key, "")
@@ -178,7 +186,8 @@ class Panel:
                 "without a password",
                 error_class="refused",
             )
-        if not self.conf:
+        # In check mode nobody puts it back, and every command would find a panel without systems.
+        if not self.conf and (self.check_mode or not os.path.exists(f"{self.conf_path}.bak")):
             raise PanelError(f"{self.home_dir}/conf/hestia.conf is missing or empty", error_class="inconsistent")
 
     # The server lock
@@ -193,12 +202,21 @@ class Panel:
                 self.pending = set(lock.left.get("pending", []))
                 for stale in self._own_temporary_files():
                     _remove_tree(stale)
+                self._put_conf_back()
                 yield
                 lock.note()
         except LockBusy as busy:
             raise PanelError(str(busy), error_class="busy") from None
         finally:
             self._lock = None
+
+    def _put_conf_back(self) -> None:
+        """The panel moves hestia.conf away to write a setting; killed at that moment it leaves itself without."""
+        spare = f"{self.conf_path}.bak"
+        if not os.path.exists(self.conf_path) and os.path.exists(spare):
+            os.replace(spare, self.conf_path)
+            self.forget_conf()
+            self.repair("hestia.conf")
 
     def was_interrupted(self, command: str, *arguments: str) -> bool:
         """Whether the lock's note says that such a command was running when its module was killed."""
