@@ -135,7 +135,7 @@ def test_without_a_lock_parallel_commands_lose_what_they_lose_on_a_real_server(b
     pytest.fail(f"only this happened: {sorted(seen)}")
 
 
-@pytest.mark.skipif(ORDERS < 50, reason="takes minutes: `make test-faults`")
+@pytest.mark.long
 def test_without_the_modules_lock_parallel_runs_by_hand_damage_the_server(bare: SandboxServer, tmp_path: Path) -> None:
     """Several people with plain Ansible at once, the lock taken out of a copy of the modules: although each looks
     again at what it made, neighbours lose it later, or runs fail. (With the lock: the first test here.)"""

@@ -20,6 +20,8 @@ from controller.store.vault import create_key
 from tests.support.storages import Storage
 
 BUSY_SECONDS = 0.5
+with_a_server = pytest.mark.parametrize("storage", ["postgres"], indirect=True)
+"""About connections that a database server can end; SQLite has none."""
 
 
 @pytest.fixture
@@ -94,9 +96,8 @@ def test_a_busy_database_says_so_after_the_set_time_and_goes_on_afterwards(fleet
     assert count(fleet) == 2
 
 
-def test_a_writer_that_stands_still_is_thrown_out(fleet: Fleet, storage: Storage) -> None:
-    if storage.name == "sqlite":
-        pytest.skip("SQLite cannot end somebody else's transaction")
+@with_a_server
+def test_a_writer_that_stands_still_is_thrown_out(fleet: Fleet) -> None:
     with pytest.raises(DBAPIError), fleet.database.write() as session:
         session.add(Customer(email="paused@example.net", name="paused"))
         session.flush()
@@ -105,9 +106,8 @@ def test_a_writer_that_stands_still_is_thrown_out(fleet: Fleet, storage: Storage
     assert count(fleet) == 1
 
 
+@with_a_server
 def test_connections_that_the_database_has_ended_are_replaced(fleet: Fleet, settings: Settings) -> None:
-    if fleet.database.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has no server that could end them")
     add(fleet, "before")
     other = Fleet.open(settings)
     with other.database.read() as session:
