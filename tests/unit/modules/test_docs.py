@@ -18,7 +18,8 @@ MODULES = sorted((ROOT / "library").glob("*.py"))
 
 CHANGING = {"lock_timeout": {"type": "int", "default": 60}, "command_timeout": {"type": "int", "default": 300}}
 #: The functions that are a module's main(), and the options that they add.
-RUNS: dict[str, dict[str, Any]] = {"run_module": CHANGING, "run_action": CHANGING, "run_reading": {}, "run_verify": {}}
+RUNS: dict[str, dict[str, Any]] = {"run_module": CHANGING, "run_action": CHANGING}
+RUNS |= {"run_reading": {}, "run_verify": {}, "run_api_module": {}}
 
 
 def load(path: Path) -> Any:
@@ -68,7 +69,7 @@ def test_every_entry_point_is_one_task_with_all_its_variables(role: str) -> None
     for entry, options in specs(role).items():
         if entry != "main":
             (task,) = load(folder / f"{entry}.yml")
-            (arguments,) = (value for key, value in task.items() if key.startswith("hestia_"))
+            (arguments,) = (value for key, value in task.items() if key.startswith(("hestia_", "powerdns_")))
             assert set(re.findall(rf"{role}_\w+", str(arguments))) == set(options)
 
 
@@ -87,7 +88,7 @@ def test_defaults_are_those_of_the_specs(role: str) -> None:
 def test_passwords_are_never_logged(role: str) -> None:
     for options in specs(role).values():
         for name, option in options.items():
-            assert option.get("no_log", False) == name.endswith("_password")
+            assert option.get("no_log", False) == name.endswith(("_password", "_api_key"))
 
 
 def documented(module: Path) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def test_module_documentation(module: Path) -> None:
 def test_the_playbook_reaches_every_entry_point() -> None:
     (play,) = load(ROOT / "playbooks/run_action.yml")
     assert play["gather_facts"] is False
-    assert {role.removeprefix("hestia_") for role in ROLES} == {"web", "mail", "dns", "server"}
+    assert set(ROLES) == {"hestia_web", "hestia_mail", "hestia_dns", "hestia_server", "powerdns"}
 
 
 @pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "module_utils").glob("*.py"))], ids=lambda path: path.name)
