@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hestia_panel import Panel, PanelError
+from ansible.module_utils.hestia_panel import RELOADS, Panel, PanelError
 
 State = TypeVar("State")
 
@@ -101,7 +101,7 @@ def converge(subject: Subject[State]) -> dict[str, Any]:
         step = subject.next_step(state)
     if panel.pending:
         changed = True
-        _settle(subject)
+        settle(panel)
         state = subject.look()
     if changed:
         state = subject.prove(state)
@@ -114,11 +114,10 @@ def _worth_a_look(error: PanelError) -> bool:
     return code is not None and (code < 0 or code >= 128 or code in _LOOK_AGAIN)
 
 
-def _settle(subject: Subject[Any]) -> None:
+def settle(panel: Panel) -> None:
     """What killed or failed commands still owe: reloads and counters, of this run and of a predecessor's."""
-    panel = subject.panel
     owed = set(panel.pending)
-    services = [name for name in ("web", "proxy", "dns") if name in owed]
+    services = [name for name in RELOADS if name in owed]
     if services:
         panel.reload(*services)
         panel.repair("reload of " + " and ".join(services))
@@ -179,6 +178,9 @@ def _work(module: AnsibleModule, panel: Panel, prepare: Prepare, locked: bool) -
         panel.require_access()
         with panel.locked(module.params["lock_timeout"]) if locked else contextlib.nullcontext():
             result = work()
+            if locked and panel.pending:
+                settle(panel)
+                result["changed"] = True
     except PanelError as error:
         fail(module, panel, error)
     except OSError as error:

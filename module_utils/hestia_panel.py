@@ -50,6 +50,17 @@ _EXITS = {
 _LOCKED = ("could not get lock", "unable to acquire the dpkg", "unable to lock the administration directory")
 
 
+# What can be reloaded, in the order to do it, and the panel's setting that tells whether the server has it.
+RELOADS = {
+    "web-backend": "WEB_BACKEND",
+    "web": "WEB_SYSTEM",
+    "proxy": "PROXY_SYSTEM",
+    "dns": "DNS_SYSTEM",
+    "mail": "MAIL_SYSTEM",
+    "cron": "CRON_SYSTEM",
+}
+
+
 class PanelError(Exception):
     """A failure in plain words. `error_class` is one of the words the controller knows."""
 
@@ -261,7 +272,7 @@ class Panel:
     def run(self, command: str, *arguments: str, owes: tuple[str, ...] = ()) -> Finished:
         """Run a panel command to its end and return how it ended, whatever that was.
 
-        `owes` names what is still to be done when it stops half way: the reloads ("web", "proxy", "dns"), and
+        `owes` names what is still to be done when it stops half way: reloads (words of RELOADS), and
         "counters:USER" for the counters of an account.
         """
         assert not self.check_mode
@@ -378,11 +389,9 @@ class Panel:
         return "yes" if self.conf.get("SCHEDULED_RESTART") == "yes" else ""
 
     def reload(self, *services: str) -> None:
-        """Reload web, proxy, dns or cron now; a failure is an error."""
+        """Reload these of RELOADS now, where the server has them; a failure is an error."""
         for service in services:
-            if self.system(
-                {"web": "WEB_SYSTEM", "proxy": "PROXY_SYSTEM", "dns": "DNS_SYSTEM"}.get(service, "CRON_SYSTEM")
-            ):
+            if self.system(RELOADS[service]):
                 self.must(f"v-restart-{service}", self.reload_argument(), owes=(service,))
             self.pending.discard(service)
 
