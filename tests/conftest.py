@@ -12,7 +12,10 @@ import pytest
 
 os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
+from controller.engine.fleet import Fleet
+from controller.settings import Settings
 from controller.store.schema import upgrade
+from controller.store.vault import create_key
 from tests.support.storages import NAMES, Servers, Storage, servers
 
 
@@ -29,6 +32,25 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("empty") / "fleet.db"
     upgrade(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def empty_home(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a key and that file, to be copied."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    create_key(settings.key_file)
+    shutil.copy(empty_database, settings.home)
+    return settings.home
+
+
+@pytest.fixture
+def fleet(empty_home: Path, tmp_path: Path) -> Iterator[Fleet]:
+    """An empty installation on SQLite; folders of tests that need more have their own."""
+    home = tmp_path / "home"
+    shutil.copytree(empty_home, home)
+    opened = Fleet.open(Settings(home=home))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=NAMES)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -17,28 +15,7 @@ from starlette.testclient import TestClient
 
 from controller.engine.fleet import Fleet
 from controller.operations import tokens
-from controller.settings import Settings
-from controller.store.schema import upgrade
-from controller.store.vault import create_key
 from controller.web.app import create_app
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with key and empty database, made once and copied."""
-    settings = Settings(home=tmp_path_factory.mktemp("template"))
-    create_key(settings.key_file)
-    upgrade(settings.effective_database_url)
-    return settings.home
-
-
-@pytest.fixture
-def fleet(migrated: Path, tmp_path: Path) -> Iterator[Fleet]:
-    home = tmp_path / "home"
-    shutil.copytree(migrated, home)
-    fleet = Fleet.open(Settings(home=home))
-    yield fleet
-    fleet.close()
 
 
 @pytest.fixture

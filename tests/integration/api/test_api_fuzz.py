@@ -22,10 +22,10 @@ from controller.web.app import create_app
 
 
 @pytest.fixture(scope="module")
-def world(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Fleet]]:
+def world(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Fleet]]:
     """One installation for all examples."""
     home = tmp_path_factory.mktemp("fuzz") / "home"
-    shutil.copytree(migrated, home)
+    shutil.copytree(empty_home, home)
     fleet = Fleet.open(Settings(home=home))
     fill(fleet)
     plain = tokens.create(fleet, "test", name="fuzz", scope="admin")[1]
