@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,23 +10,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from controller.domain.limits import active_roles, resolve
-from controller.domain.naming import DomainError, DomainName, account_base, account_name, parse_domain
+from controller.domain.naming import DomainError, DomainName, parse_domain
 from controller.domain.placement import Candidate, NoRoomError, place
 from controller.domain.words import Capability, Mode, Reason, ServiceStatus
+from controller.engine.building import build
 from controller.engine.fleet import Fleet
 from controller.engine.planning import start_pipeline
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
 from controller.operations.records import audit
-from controller.store.models import Account, Customer, Product, Resource, Service
-from controller.store.queries import find_customer, find_product, group_candidates, server_loads
-
-PASSWORD_ALPHABET = string.ascii_letters + string.digits
-
-
-def new_password(length: int = 20) -> str:
-    """A random password of letters and digits, about 119 bits."""
-    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(length))
+from controller.store.models import Customer, Product, Service
+from controller.store.queries import find_customer, find_product, group_candidates
+from controller.store.server_queries import server_loads
 
 
 def order(
@@ -90,7 +83,7 @@ def order(
             session.flush()
         except IntegrityError:
             raise _taken(name) from None
-        resources = _build(session, fleet, service, chosen)
+        resources = build(session, fleet.vault, service, chosen)
         _, ready = start_pipeline(session, reason=Reason.ORDER, resources=resources, actor=actor, service=service)
         audit(
             session,
@@ -136,7 +129,7 @@ def _place(session: Session, product: Product, roles: Sequence[Capability]) -> M
     servers = group_candidates(session, product.group)
     loads = server_loads(session, [server.id for server in servers])
     candidates = [
-        Candidate(server.id, server.name, frozenset(server.capabilities), loads.get(server.id, 0), server.capacity)
+        Candidate(server.id, server.name, frozenset(server.open_roles), loads.get(server.id, 0), server.capacity)
         for server in servers
     ]
     attached = {server.id for server in product.group.dns_servers}
@@ -152,75 +145,3 @@ def _place(session: Session, product: Product, roles: Sequence[Capability]) -> M
 
 def _member_ids(product: Product) -> set[int]:
     return {server.id for server in product.group.servers}
-
-
-def _build(
-    session: Session, fleet: Fleet, service: Service, chosen: Mapping[Capability, Sequence[int]]
-) -> list[Resource]:
-    """Accounts and resources of a new service.
-
-    One account per server: the panel refuses a domain that another of its users has in any role, so roles
-    that share a server share the account, named after the first of them.
-    """
-    roles_on: dict[int, list[Capability]] = {}
-    for role in Capability:
-        for server_id in chosen.get(role, ()):
-            roles_on.setdefault(server_id, []).append(role)
-    taken = _taken_names(session, list(roles_on), service.domain)
-    accounts = [
-        Account(
-            service_id=service.id,
-            server_id=server_id,
-            username=account_name(service.domain, roles[0].value, taken[server_id].__contains__),
-            roles=[role.value for role in roles],
-            password=fleet.vault.seal(new_password()),
-        )
-        for server_id, roles in roles_on.items()
-    ]
-    session.add_all(accounts)
-    session.flush()
-    resources = [
-        _resource(service, account, action, name)
-        for account in accounts
-        for action, name in _things(account, service.domain)
-    ]
-    session.add_all(resources)
-    session.flush()
-    return resources
-
-
-def _things(account: Account, domain: str) -> list[tuple[str, str]]:
-    """(action, name) of everything an account stands for."""
-    first = account.roles[0]
-    things = [(f"{first}.package", account.username), (f"{first}.account", account.username)]
-    things += [(f"{role}.{'zone' if role == Capability.DNS else 'domain'}", domain) for role in account.roles]
-    if Capability.WEB in account.roles:
-        things.append(("web.certificate", domain))
-    return things
-
-
-def _resource(service: Service, account: Account, action: str, name: str) -> Resource:
-    return Resource(
-        service_id=service.id,
-        account_id=account.id,
-        server_id=account.server_id,
-        action=action,
-        name=name,
-        generation=1,
-        applied_generation=0,
-    )
-
-
-def _taken_names(session: Session, server_ids: Sequence[int], domain: str) -> dict[int, set[str]]:
-    """User names in use on each server, of those that the domain's own could meet."""
-    taken: dict[int, set[str]] = {server_id: set() for server_id in server_ids}
-    beginning = account_base(domain)[:8]
-    # A range instead of LIKE: it uses the index on (server, name).
-    near = select(Account.server_id, Account.username).where(
-        Account.server_id.in_(server_ids),
-        Account.username >= beginning,
-        Account.username < beginning + "\x7f",
-    )
-    for server_id, name in session.execute(near):
-        taken[server_id].add(name)
-    return taken

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
-from controller.domain.words import Capability, Reason, ServerStatus, ServiceStatus, TaskStatus
+from controller.domain.words import Reason, ServerStatus, ServiceStatus, TaskStatus
 from controller.store.models import (
-    Account,
     Activity,
     Customer,
     Pipeline,
@@ -225,45 +224,6 @@ def service_page(
     return paged(session, ordered(query, sort, columns, "-id"), page, per_page)
 
 
-def server_page(
-    session: Session,
-    *,
-    search: str = "",
-    capability: str = "",
-    group_id: int | None = None,
-    sort: str = "name",
-    page: int = 1,
-    per_page: int = 25,
-) -> Page[Server]:
-    """Servers with their group loaded."""
-    query = select(Server).options(selectinload(Server.group), selectinload(Server.dns_groups))
-    if search:
-        pattern = like(search.strip())
-        query = query.where(
-            or_(*(column.ilike(pattern, escape="\\") for column in (Server.name, Server.address, Server.hostname)))
-        )
-    if capability in set(Capability):
-        query = query.where(getattr(Server, f"can_{capability}"))
-    if group_id is not None:
-        query = query.where(Server.group_id == group_id)
-    columns: dict[str, Any] = {
-        "id": Server.id,
-        "name": Server.name,
-        "address": Server.address,
-        "status": Server.status,
-        "checked": Server.checked_at,
-    }
-    return paged(session, ordered(query, sort, columns, "name"), page, per_page)
-
-
-def server_loads(session: Session, server_ids: Collection[int] | None = None) -> dict[int, int]:
-    """Services that live on each server (or on these only), by server id."""
-    query = select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
-    if server_ids is not None:
-        query = query.where(Account.server_id.in_(server_ids))
-    return {server_id: count for server_id, count in session.execute(query)}  # noqa: C416
-
-
 def group_candidates(session: Session, group: ServerGroup) -> list[Server]:
     """Active servers of a group: its web and mail members and the attached DNS servers."""
     members = [*group.servers, *group.dns_servers]
@@ -296,32 +256,3 @@ def events_since(session: Session, task_id: int, after_seq: int, limit: int = 50
         .order_by(TaskEvent.seq)
         .limit(limit)
     ).all()
-
-
-def home_figures(session: Session) -> dict[str, Any]:
-    """Counts for the staff's first page."""
-    services = dict(session.execute(select(Service.status, func.count()).group_by(Service.status)).all())
-    tasks = dict(session.execute(select(Task.status, func.count()).group_by(Task.status)).all())
-    return {
-        "services": {status.value: services.get(status, 0) for status in ServiceStatus},
-        "tasks": {status.value: tasks.get(status, 0) for status in TaskStatus},
-        "servers": session.scalar(select(func.count()).select_from(Server)) or 0,
-        "servers_with_problem": session.scalar(
-            select(func.count()).select_from(Server).where(Server.problem.is_not(None))
-        )
-        or 0,
-        "customers": session.scalar(select(func.count()).select_from(Customer)) or 0,
-        "recent_services": session.scalars(
-            select(Service)
-            .options(selectinload(Service.customer), selectinload(Service.product))
-            .order_by(Service.id.desc())
-            .limit(8)
-        ).all(),
-        "recent_errors": session.scalars(
-            select(Task)
-            .options(selectinload(Task.server), selectinload(Task.service))
-            .where(Task.status == TaskStatus.FAILED)
-            .order_by(Task.finished_at.desc())
-            .limit(8)
-        ).all(),
-    }

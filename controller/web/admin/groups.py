@@ -14,7 +14,7 @@ from controller.operations import groups as operations
 from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.models import Product, ServerGroup
-from controller.store.queries import server_loads
+from controller.store.server_queries import server_loads
 from controller.web.access import Access, page
 from controller.web.forms import FleetForm, optional
 from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, path_id

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from controller.store.models import Server
-from controller.store.queries import home_figures, server_loads
+from controller.store.server_queries import home_figures, server_loads
 from controller.store.task_queries import tickets_of
 from controller.web.access import Access, page
 from controller.web.request_tools import database_of

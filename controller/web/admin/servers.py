@@ -19,7 +19,7 @@ from controller.operations import servers as operations
 from controller.operations.errors import Conflict, Invalid
 from controller.operations.records import must
 from controller.store.models import Server, ServerGroup
-from controller.store.queries import server_loads, server_page
+from controller.store.server_queries import ServerFilter, server_loads, server_page
 from controller.store.task_queries import TaskFilter, next_check, task_page, waiting_for_server
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
@@ -80,7 +80,7 @@ def _page(request: Request, form: ServerForm, status: int = 200, key: HostKey | 
 def server_list(request: Request) -> Response:
     search, capability, sort = query(request, "search"), query(request, "capability"), query(request, "sort") or "name"
     with database_of(request).read() as session:
-        found = server_page(session, search=search, capability=capability, sort=sort, page=page_number(request))
+        found = server_page(session, ServerFilter(search, capability), sort=sort, page=page_number(request))
         return render(
             request,
             "admin/servers/list.html",
