@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from controller.domain.words import Driver
 from controller.store.models import Server
 
 
 def host_variables(server: Server, python: str) -> dict[str, Any]:
     """Variables every run needs to reach a server, without secrets.
 
-    ``ansible_become`` is set only where it is needed: sudo costs time.
+    ``ansible_become`` is set only where it is needed: sudo costs time. A PowerDNS server is reached over HTTP from
+    the controller itself.
     """
+    if server.driver is Driver.POWERDNS:
+        return {
+            "ansible_host": server.address,
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+        }
     variables: dict[str, Any] = {
         "ansible_host": server.address,
         "ansible_port": server.port,

@@ -33,11 +33,12 @@ KILLED = frozenset({*(128 + signum for signum in (signal.SIGHUP, signal.SIGINT, 
 
 @dataclass(frozen=True)
 class Job:
-    """What to run: one action on one server. ``host`` holds address, port, user and the pinned key."""
+    """What to run: one entry point of a role on one server. ``host`` holds address, port, user and the pinned key."""
 
     name: str
     """``task-12-3``: task 12, fence 3; also the name of the run's folder."""
-    action: str
+    role: str
+    entry: str
     host_name: str
     host: Mapping[str, Any]
     host_key: str
@@ -166,12 +167,15 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
         host["ansible_ssh_private_key_file"] = str(key_file)
     if job.password:
         host["ansible_password"] = job.password
-    known_hosts = folder / "known_hosts"
-    known_hosts.write_text(known_hosts_line(str(host["ansible_host"]), int(host["ansible_port"]), job.host_key))
-    host["ansible_ssh_common_args"] = shlex.join(_ssh_options(known_hosts, with_key=bool(job.private_key)))
+    if host.get("ansible_connection") != "local":
+        known_hosts = folder / "known_hosts"
+        known_hosts.write_text(known_hosts_line(str(host["ansible_host"]), int(host["ansible_port"]), job.host_key))
+        host["ansible_ssh_common_args"] = shlex.join(_ssh_options(known_hosts, with_key=bool(job.private_key)))
     (folder / supervisor.LEASE_FILE).write_bytes(supervisor.lease_text(job.lease))
     _private(folder / "inventory" / "hosts.json", json.dumps({"all": {"hosts": {job.host_name: host}}}))
-    _private(folder / "env" / "extravars", json.dumps({"fleet_action": job.action, **job.variables}))
+    _private(
+        folder / "env" / "extravars", json.dumps({"fleet_role": job.role, "fleet_entry": job.entry, **job.variables})
+    )
     (folder / "env" / "settings").write_text(json.dumps({"pexpect_timeout": READ_SECONDS}))
     shutil.copy(content("playbooks", PLAYBOOK), folder / "project" / PLAYBOOK)
     (folder / "ansible.cfg").touch()  # nobody's own configuration steps in
@@ -229,6 +233,8 @@ def run_environment(run_dir: Path, folder: Path) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "True",
         "ANSIBLE_FORKS": "1",
         "ANSIBLE_LOCALHOST_WARNING": "False",
+        # ansible-runner empties results above 700 000 characters; the accounts of a big server are more.
+        "MAX_EVENT_RES": str(64 * 1024 * 1024),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from controller.automation.group_wishes import server_files, server_settings
+from controller.automation.roles import role_of
+from controller.automation.zone_wishes import nameservers, wanted_zone, zone_values
 from controller.domain.limits import panel_limits
 from controller.domain.naming import panel_email, panel_full_name, www_alias
-from controller.domain.words import Capability, Desired
-from controller.domain.zones import DEFAULT_TEMPLATE, DEFAULT_TTL, render
-from controller.store.models import Account, Resource, Service
+from controller.domain.words import Desired, Driver
+from controller.store.models import Account, Resource, Server, Service, Task
 from controller.store.vault import Vault
 
 STATES = {Desired.ACTIVE: "present", Desired.SUSPENDED: "suspended", Desired.ABSENT: "absent"}
@@ -35,16 +37,72 @@ def role_variables(session: Session, vault: Vault, resource: Resource) -> RoleVa
 
     Raises NotReadyError when a fact of another resource is missing.
     """
-    area, entry = resource.action.split(".", 1)
-    account, service = resource.account, resource.service
-    if account is None or service is None:
+    role, entry = role_of(resource.server.driver, resource.action)
+    if resource.action in _SERVER_BUILDERS:
+        return _named(role, _SERVER_BUILDERS[resource.action](session, resource), [])
+    service = resource.service
+    if service is None:
+        raise NotReadyError(f"{resource.action} {resource.name} belongs to no service")
+    options: dict[str, Any] = {"state": STATES[resource.desired]}
+    if resource.server.driver is Driver.POWERDNS:
+        options |= _zone(session, resource, service)
+        options.pop("ip", None)
+        door = _api_door(vault, resource.server)
+        return _named(role, options | door.values, door.secrets)
+    account = resource.account
+    if account is None:
         raise NotReadyError(f"{resource.action} {resource.name} belongs to no account")
     password = vault.unseal(account.password)
-    options = {"state": STATES[resource.desired], "user": account.username}
-    options |= _BUILDERS[entry](session, resource, account, service)
+    options["user"] = account.username
+    if entry == "zone":
+        options |= _zone(session, resource, service)
+    else:
+        options |= _BUILDERS[entry](session, resource, account, service)
     if entry == "account" and resource.desired is not Desired.ABSENT:
         options["password"] = password
-    return RoleVariables({f"hestia_{area}_{key}": value for key, value in options.items()}, [password])
+    return _named(role, options, [password])
+
+
+def task_variables(session: Session, vault: Vault, task: Task) -> RoleVariables:
+    """Variables of a task: its resource's as they are wished for now, or what it was given.
+
+    Raises NotReadyError when its resource is gone.
+    """
+    if task.resource is not None:
+        return role_variables(session, vault, task.resource)
+    if task.action in RESOURCE_ACTIONS or task.action.split(".", 1)[0] != "server":
+        raise NotReadyError(f"{task.target} is gone already")
+    role, _ = role_of(task.server.driver, task.action)
+    door = _api_door(vault, task.server) if task.server.driver is Driver.POWERDNS else RoleVariables({})
+    return _named(role, task.arguments | door.values, door.secrets)
+
+
+def _named(role: str, options: dict[str, Any], secrets: list[str]) -> RoleVariables:
+    return RoleVariables({f"{role}_{key}": value for key, value in options.items()}, secrets)
+
+
+def _api_door(vault: Vault, server: Server) -> RoleVariables:
+    """How a PowerDNS server's API is reached."""
+    key = vault.unseal(server.api_key) if server.api_key else ""
+    return RoleVariables(
+        {"api_url": server.api_url, "api_key": key, "server_id": server.api_server_id}, [key] if key else []
+    )
+
+
+def _config(_session: Session, resource: Resource) -> dict[str, Any]:
+    return {"settings": server_settings(resource.server, resource.name)}
+
+
+def _files(session: Session, resource: Resource) -> dict[str, Any]:
+    return {"files": server_files(session, resource.server)}
+
+
+_SERVER_BUILDERS: dict[str, Callable[[Session, Resource], dict[str, Any]]] = {
+    "server.config": _config,
+    "server.files": _files,
+}
+RESOURCE_ACTIONS = frozenset(_SERVER_BUILDERS)
+"""Actions on a server itself that make a resource true; the others are done once, with a task's arguments."""
 
 
 def _package(session: Session, resource: Resource, account: Account, service: Service) -> dict[str, Any]:
@@ -74,18 +132,18 @@ def _certificate(_session: Session, _resource: Resource, _account: Account, serv
     return {"domain": service.domain}
 
 
-def _zone(_session: Session, resource: Resource, _account: Account, service: Service) -> dict[str, Any]:
+def _zone(session: Session, resource: Resource, service: Service) -> dict[str, Any]:
     if resource.desired is Desired.ABSENT:
         return {"domain": service.domain}
-    names = nameservers(service)
-    if not names:
-        raise NotReadyError("the nameservers' own names are not known yet; check the DNS servers")
+    wanted = wanted_zone(session, service)
+    if wanted.missing:
+        raise NotReadyError(wanted.missing)
     values = zone_values(service)
     return {
         "domain": service.domain,
-        "records": render(DEFAULT_TEMPLATE, values) + _glue(service),
-        "ttl": DEFAULT_TTL,
-        "soa": names[0],
+        "records": wanted.records,
+        "ttl": wanted.ttl,
+        "soa": wanted.soa,
         "ip": values.get("server_ip") or values.get("mail_server_ip", ""),
     }
 
@@ -95,57 +153,4 @@ _BUILDERS: dict[str, Callable[[Session, Resource, Account, Service], dict[str, A
     "account": _account,
     "domain": _domain,
     "certificate": _certificate,
-    "zone": _zone,
 }
-
-
-def _nameserver_hosts(service: Service) -> dict[str, str]:
-    """Public name of each nameserver of the service -> its address ("" if not known)."""
-    servers = [r.server for r in service.resources if r.action == "dns.zone"] or service.product.group.dns_servers
-    named = {server.hostname: _public_ip(server.facts) for server in servers if server.hostname}
-    variables = service.product.group.variables
-    chosen = [str(variables[key]).rstrip(".") for key in sorted(variables) if key[:2] == "ns" and key[2:].isdigit()]
-    return {name: named.get(name, "") for name in chosen} if chosen else named
-
-
-def nameservers(service: Service) -> list[str]:
-    """Names for NS records: the group's variables ns1, ns2... or the names the DNS servers have for themselves."""
-    return list(_nameserver_hosts(service))
-
-
-def _public_ip(facts: dict[str, Any]) -> str:
-    ips = facts.get("ips") or []
-    return str(ips[0]) if ips else ""
-
-
-def _glue(service: Service) -> list[dict[str, Any]]:
-    """Addresses of nameservers that lie inside the zone itself; without them it would not load."""
-    inside = f".{service.domain}"
-    return [
-        {"name": name[: -len(inside)], "type": "A", "value": address}
-        for name, address in _nameserver_hosts(service).items()
-        if name.endswith(inside) and address
-    ]
-
-
-def _facts(service: Service, action: str) -> dict[str, Any]:
-    return next((r.facts for r in service.resources if r.action == action), {})
-
-
-def zone_values(service: Service) -> dict[str, str]:
-    """What fills the placeholders of a zone template."""
-    web, mail = _facts(service, "web.domain"), _facts(service, "mail.domain")
-    values = {str(key): str(value) for key, value in service.product.group.variables.items()}
-    values |= {f"ns{number}": name for number, name in enumerate(nameservers(service), start=1)}
-    values |= {
-        "domain": service.domain,
-        "server_ip": str(web.get("ip", "")),
-        "mail_server_ip": str(mail.get("ip", "")),
-        "mail_server_hostname": str(mail.get("hostname", "")),
-        "mail_domain": service.domain if Capability.MAIL.value in service.roles else "",
-        "dkim_selector": str(mail.get("dkim_selector", "")),
-        "domainkey": str(mail.get("dkim_public_key", "")),
-        "service_id": str(service.id),
-        "client_id": str(service.customer_id),
-    }
-    return values

@@ -80,7 +80,30 @@ class RetentionOptions(Section):
     )
     operation_log: int = Field(400, ge=1, le=DAY_MAX, title="Operation log")
     deliveries: int = Field(30, ge=1, le=DAY_MAX, title="Deliveries", description="Sent e-mails and webhook calls")
+    server_history: int = Field(
+        90, ge=1, le=DAY_MAX, title="Server history", description="Figures that the charts of servers show"
+    )
+    usage_history: int = Field(
+        800, ge=1, le=DAY_MAX, title="Usage history", description="Figures that the charts of services show"
+    )
     closed_tickets: int = Field(400, ge=1, le=DAY_MAX, title="Closed tickets")
+
+
+class CollectionOptions(Section):
+    """How often the servers are looked at by themselves."""
+
+    section = "collection"
+    title = "Collection"
+
+    status_minutes: int = Field(
+        10, ge=1, le=1440, title="Status every", description="Minutes between two looks at a server's figures"
+    )
+    usage_hours: int = Field(
+        6, ge=1, le=168, title="Usage every", description="Hours between two collections of what services use"
+    )
+    zone_hours: int = Field(
+        24, ge=1, le=720, title="Nameservers asked every", description="Hours between two looks at an unchanged zone"
+    )
 
 
 class DriftOptions(Section):
@@ -128,7 +151,14 @@ class MailOptions(Section):
     sender: str = Field("", max_length=254, title="Sender address")
 
 
-SECTIONS: tuple[type[Section], ...] = (RetryOptions, RetentionOptions, DriftOptions, TicketOptions, MailOptions)
+SECTIONS: tuple[type[Section], ...] = (
+    RetryOptions,
+    RetentionOptions,
+    CollectionOptions,
+    DriftOptions,
+    TicketOptions,
+    MailOptions,
+)
 BY_NAME: dict[str, type[Section]] = {model.section: model for model in SECTIONS}
 SECRETS = frozenset({("mail", "password")})
 

@@ -49,6 +49,13 @@ LABELS = {
     "dns.zone": "Publishing DNS on {server}",
     "web.certificate": "Preparing SSL",
     "server.status": "Checking {server}",
+    "server.usage": "Collecting usage of {server}",
+    "server.recount": "Counting usage on {server}",
+    "server.config": "Applying settings to {server}",
+    "server.files": "Applying standard files to {server}",
+    "server.pull": "Reading a standard file from {server}",
+    "server.restart": "Restarting a service on {server}",
+    "server.rebuild": "Rebuilding on {server}",
 }
 
 REMOVAL_LABELS = {

@@ -109,5 +109,14 @@ FINAL_TASK_STATES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStat
 OPEN_TASK_STATES = frozenset({TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.HELD})
 STATUS_ACTION = "server.status"
 """The check of a server: the one action that runs while the server is waited for."""
+USAGE_ACTION = "server.usage"
+RECOUNT_ACTION = "server.recount"
+CONFIG_ACTION = "server.config"
+FILES_ACTION = "server.files"
+PULL_ACTION = "server.pull"
+RESTART_ACTION = "server.restart"
+REBUILD_ACTION = "server.rebuild"
+ZONE_ACTION = "dns.zone"
+READ_ONLY_ACTIONS = frozenset({STATUS_ACTION, USAGE_ACTION, PULL_ACTION})
 RUNNABLE = (ServerStatus.ACTIVE, ServerStatus.CLOSED)
 """Servers in these states run tasks."""

@@ -66,3 +66,21 @@ def render(template: Iterable[TemplateRecord], values: Mapping[str, str]) -> lis
             record["ttl"] = line.ttl
         records.append(record)
     return records
+
+
+def merge(template: Iterable[Mapping[str, Any]], own: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A zone's records: its own ones replace the template's of the same name and type.
+
+    A CNAME stands alone at its name (RFC 1034, 3.6.2): an own one replaces all that the template has there, and an
+    own record of another type replaces the template's CNAME.
+    """
+    mine = [dict(record) for record in own]
+    kinds: dict[str, set[str]] = {}
+    for record in mine:
+        kinds.setdefault(record["name"], set()).add(record["type"])
+
+    def gives_way(record: Mapping[str, Any]) -> bool:
+        there = kinds.get(record["name"], set())
+        return record["type"] in there or "CNAME" in there or (record["type"] == "CNAME" and bool(there))
+
+    return [dict(record) for record in template if not gives_way(record)] + mine

@@ -50,6 +50,7 @@ def close_breaker(session: Session, server_id: int) -> None:
     if server is None or server.blocked_since is None:
         return
     server.blocked_since = server.blocked_cause = server.problem = None
+    server.catch_up = True
     journal.say_server(session, server.id, "server.back", "The server answers again: its tasks go on")
 
 

@@ -16,15 +16,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from controller.domain.options import RetentionOptions
-from controller.domain.words import OPEN_TASK_STATES, Reason, ServiceStatus, TaskStatus, TicketStatus
-from controller.engine.dispatch import READ_ONLY_ACTIONS
+from controller.domain.words import OPEN_TASK_STATES, READ_ONLY_ACTIONS, Reason, ServiceStatus, TaskStatus, TicketStatus
 from controller.engine.fleet import Fleet
+from controller.engine.journal import ENGINE
 from controller.store.base import utcnow
 from controller.store.desk_models import Delivery, Ticket
+from controller.store.fleet_models import ServerSample, UsageSample
 from controller.store.models import Activity, IdempotencyKey, OperationLog, Pipeline, Service, Task, TaskEvent
 from controller.store.options import load
 from controller.store.queries import DEPLOY_REASONS
@@ -39,6 +40,7 @@ REST_SECONDS = (0.005, 0.25)
 LONGEST_SECONDS = 300.0
 """After this the rest is left to the next time."""
 DAY = dt.timedelta(days=1)
+ROUTINE = dt.timedelta(hours=1)
 
 Key = InstrumentedAttribute[Any]
 
@@ -81,6 +83,8 @@ class CleanUp:
 
         self._remove_pipelines(_over_since(ago(kept.finished_tasks)))
         self._remove_pipelines(and_(_over_since(ago(kept.checks)), _found_nothing()))
+        # The engine's own looks are over within seconds and come again within minutes; what they saw is kept apart.
+        self._remove_pipelines(and_(_over_since(now - ROUTINE), Pipeline.actor == ENGINE, _found_nothing()))
         self._remove_oldest("activity line", Activity.id, Activity.at, ago(kept.activity))
         self._remove_oldest("operation log line", OperationLog.id, OperationLog.at, ago(kept.operation_log))
         sent = func.coalesce(Delivery.sent_at, Delivery.created_at) < ago(kept.deliveries)
@@ -89,6 +93,12 @@ class CleanUp:
         self._remove("ticket", Ticket.id, and_(Ticket.status == TicketStatus.CLOSED, closed))
         self._remove("long run", LongRun.id, LongRun.finished_at < ago(kept.finished_tasks))
         self._remove("idempotency key", IdempotencyKey.id, IdempotencyKey.created_at < now - DAY)
+        self._remove_samples(
+            ServerSample.server_id, ServerSample.at, condition=ServerSample.at < ago(kept.server_history)
+        )
+        self._remove_samples(
+            UsageSample.service_id, UsageSample.day, condition=UsageSample.day < ago(kept.usage_history).date()
+        )
         self._remove("dead worker", WorkerProcess.name, WorkerProcess.seen_at < now - DAY, spare_newest=False)
         return in_words(self._removed)
 
@@ -108,6 +118,19 @@ class CleanUp:
         if spare_newest:
             wanted = wanted.where(key < select(func.max(key)).scalar_subquery())
         self._repeat(lambda session: self._delete(session, noun, key, session.scalars(wanted).all()))
+
+    def _remove_samples(self, *key: Key, condition: ColumnElement[bool]) -> None:
+        """Remove old figures; their keys have two parts, and no number is given out again."""
+        old = select(*key).where(condition).limit(ROWS)
+
+        def step(session: Session) -> bool:
+            rows = session.execute(old).all()
+            if rows:
+                session.execute(delete(key[0].class_).where(tuple_(*key).in_([tuple(row) for row in rows])))
+                self._removed["sample"] += len(rows)
+            return bool(rows)
+
+        self._repeat(step)
 
     def _remove_oldest(self, noun: str, key: Key, at: Key, before: dt.datetime) -> None:
         """Remove the old rows of a table that only grows: the first ones are the oldest, the rest is not looked at."""

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from controller.domain.words import RUNNABLE, STATUS_ACTION, TaskStatus
+from controller.domain.words import READ_ONLY_ACTIONS, RUNNABLE, STATUS_ACTION, TaskStatus
 from controller.store.base import utcnow
 from controller.store.models import Server, ServerLock, Task
 
-READ_ONLY_ACTIONS = frozenset({STATUS_ACTION})
 STUCK_GRACE = dt.timedelta(seconds=60)
 
 Ready = list[tuple[int, int]]
@@ -34,6 +33,7 @@ def _startable(now: dt.datetime) -> Select[int, int, int, bool]:
     locked = select(ServerLock.server_id).where(ServerLock.until > now)
     # One at a time per server of these too: should it not answer, they must not take every worker's places.
     looked_at = select(Task.server_id).where(Task.status == TaskStatus.RUNNING, Task.check_mode)
+    busy_lanes = select(Task.lane).where(Task.status == TaskStatus.RUNNING, Task.lane.is_not(None))
     return (
         select(Task.id, Task.priority, Task.server_id, reads_only().label("reads"))
         .join(Server, Server.id == Task.server_id)
@@ -44,6 +44,7 @@ def _startable(now: dt.datetime) -> Select[int, int, int, bool]:
             or_(Server.blocked_since.is_(None), Task.action == STATUS_ACTION),
             or_(Task.server_id.not_in(locked), reads_only()),
             or_(Task.server_id.not_in(looked_at), not_(Task.check_mode)),
+            or_(Task.lane.is_(None), Task.lane.not_in(busy_lanes)),
         )
     )
 
@@ -76,6 +77,14 @@ def next_on_server(session: Session, server_id: int) -> Ready:
     for kind in (reads_only(), not_(reads_only())):
         found += [(row.id, row.priority) for row in session.execute(startable.where(kind).limit(1))]
     return found
+
+
+def next_in_lane(session: Session, lane: str | None) -> Ready:
+    """The most urgent task that could start in a lane that has become free."""
+    if lane is None:
+        return []
+    startable = _startable(utcnow()).where(Task.lane == lane).order_by(Task.priority, Task.id).limit(1)
+    return [(row.id, row.priority) for row in session.execute(startable)]
 
 
 def expired(session: Session) -> Sequence[Task]:

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from controller.domain.options import DriftOptions
-from controller.engine import cleanup, drift
+from controller.engine import cleanup, collection, drift
 from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
 from controller.store.options import load
@@ -52,6 +52,8 @@ def _drift_hour(session: Session) -> int | None:
 
 JOBS: tuple[JobSpec, ...] = (
     JobSpec("clean-up", "Remove what is over and old", cleanup.clean_up, every=3600.0),
+    JobSpec("server-status", "Ask the servers how they are", collection.collect_status, collection.EVERY_SECONDS),
+    JobSpec("usage", "Collect what the services use", collection.collect_usage, collection.EVERY_SECONDS),
     JobSpec("drift-check", "Compare all services with their servers", drift.nightly, hour=_drift_hour),
 )
 

@@ -17,17 +17,19 @@ from controller.automation.runner import Outcome
 from controller.domain.failures import BLOCKS_SERVER, ErrorClass
 from controller.domain.options import RetryOptions
 from controller.domain.words import FINAL_TASK_STATES, STATUS_ACTION, Desired, ServiceStatus, TaskStatus
-from controller.engine import breaker, desk, journal
-from controller.engine.dispatch import Ready, changes_server, claimable, next_on_server, reads_only
+from controller.engine import arrivals, breaker, desk, journal
+from controller.engine.dispatch import Ready, changes_server, claimable, next_in_lane, next_on_server, reads_only
 from controller.engine.rows import take, take_task
 from controller.engine.settling import is_overtaken, settle
 from controller.settings import Settings
 from controller.store.base import utcnow
-from controller.store.models import Pipeline, Server, ServerLock, Task, TaskEvent
+from controller.store.models import Account, Pipeline, Resource, Server, ServerLock, Task, TaskEvent
 from controller.store.options import load
 
 # A task whose worker dies again and again is a poison; from then on an interruption counts as an attempt.
 FREE_INTERRUPTIONS = 5
+BULKY_FACTS = frozenset({"views", "users", "content"})
+"""Facts that have a place of their own (``arrivals``) and are not kept with the task."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
     task.events_expected = last_seq
     task.changed = outcome.changed
     task.result = {
-        "facts": outcome.facts,
+        "facts": {key: value for key, value in outcome.facts.items() if key not in BULKY_FACTS},
         "actions": outcome.actions,
         "repaired": outcome.repaired,
         "diff": outcome.diff,
@@ -123,7 +125,7 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         if kind not in BLOCKS_SERVER:
             breaker.close_breaker(session, task.server_id)
         _fail(session, task, kind, outcome.error)
-    return settle(session, task.pipeline_id) + next_on_server(session, task.server_id)
+    return _after(session, task)
 
 
 def take_back(session: Session, task_id: int, fence: int) -> Ready:
@@ -139,7 +141,13 @@ def take_back(session: Session, task_id: int, fence: int) -> Ready:
         return []
     _release(session, task)
     _stopped(session, task)
-    return settle(session, task.pipeline_id) + next_on_server(session, task.server_id)
+    return _after(session, task)
+
+
+def _after(session: Session, task: Task) -> Ready:
+    """What an attempt that is over makes ready: by its result, by its server and by its lane."""
+    ready = settle(session, task.pipeline_id)
+    return ready + next_on_server(session, task.server_id) + next_in_lane(session, task.lane)
 
 
 def queue_again(session: Session, task: Task) -> Ready:
@@ -208,11 +216,7 @@ def _release(session: Session, task: Task) -> None:
 def _succeed(session: Session, task: Task, outcome: Outcome) -> None:
     _end(session, task, TaskStatus.SUCCEEDED, None)
     desk.task_succeeded(session, task)
-    if task.action == STATUS_ACTION:
-        server = task.server
-        server.facts = outcome.facts
-        server.hostname = str(outcome.facts.get("hostname") or server.hostname)
-        server.checked_at, server.problem = utcnow(), None
+    arrivals.arrive(session, task, outcome)
     resource = task.resource
     if resource is None or task.check_mode or task.generation is None:
         return
@@ -223,6 +227,18 @@ def _succeed(session: Session, task: Task, outcome: Outcome) -> None:
         # The server has confirmed that it is gone.
         session.delete(resource)
         task.resource_id = None
+        _forget_account(session, resource)
+
+
+def _forget_account(session: Session, resource: Resource) -> None:
+    """An account goes with the last thing that stood for it (a whole service's go with the service)."""
+    service = resource.service
+    if resource.account_id is None or service is None or service.desired is Desired.ABSENT:
+        return
+    session.flush()
+    left = session.scalar(select(Resource.id).where(Resource.account_id == resource.account_id).limit(1))
+    if left is None:
+        session.execute(delete(Account).where(Account.id == resource.account_id))
 
 
 def _stopped(session: Session, task: Task) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -85,6 +87,69 @@ def start_pipeline(
     return pipeline, [(task.id, task.priority) for task in tasks.values() if task.status is TaskStatus.QUEUED]
 
 
+@dataclass(frozen=True)
+class ServerTask:
+    """One task on a server itself: what a resource stands for, or something done once with arguments."""
+
+    server: Server
+    action: str
+    target: str
+    resource_id: int | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def start_server_run(
+    session: Session,
+    *,
+    reason: Reason,
+    title: str,
+    actor: str,
+    tasks: Iterable[ServerTask],
+    group_id: int | None = None,
+    priority: int = DEPLOYMENT,
+    check: bool = False,
+    lane: str | None = None,
+) -> tuple[Pipeline, list[tuple[int, int]]]:
+    """Write a pipeline of tasks on servers themselves, none of which waits for another; a lane lets them run one
+    after another all the same. Returns it and the tasks as (id, priority) to ring for."""
+    pipeline = Pipeline(reason=reason, title=title, actor=actor, group_id=group_id, check=check)
+    session.add(pipeline)
+    session.flush()
+    now = utcnow()
+    rows = [
+        Task(
+            pipeline_id=pipeline.id,
+            server_id=one.server.id,
+            resource_id=one.resource_id,
+            action=one.action,
+            target=one.target,
+            label=label(one.action, one.server.name, Desired.ACTIVE, check=check),
+            arguments=dict(one.arguments),
+            check_mode=check,
+            lane=None if check else lane,
+            status=TaskStatus.QUEUED,
+            queued_at=now,
+            priority=priority,
+        )
+        for one in tasks
+    ]
+    session.add_all(rows)
+    session.flush()
+    return pipeline, [(task.id, task.priority) for task in rows]
+
+
+def server_resource(session: Session, server: Server, action: str, name: str) -> Resource:
+    """What a server itself shall have (settings in a scope, standard files), made when it is first asked for."""
+    found = session.scalars(
+        select(Resource).where(Resource.server_id == server.id, Resource.action == action, Resource.name == name)
+    ).first()
+    if found is None:
+        found = Resource(server_id=server.id, action=action, name=name)
+        session.add(found)
+        session.flush()
+    return found
+
+
 REASON_WORDS = {
     Reason.ORDER: "Order accepted",
     Reason.REDEPLOY: "Redeploy started",
@@ -95,4 +160,9 @@ REASON_WORDS = {
     Reason.VERIFY: "Verification started",
     Reason.REPAIR: "Repair started",
     Reason.CHECK: "Check started",
+    Reason.ZONE: "DNS change started",
+    Reason.CONFIG: "Settings push started",
+    Reason.FILES: "Standard files push started",
+    Reason.MAINTENANCE: "Maintenance started",
+    Reason.USAGE: "Usage collection started",
 }

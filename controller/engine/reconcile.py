@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from controller.automation.runner import end_run
 from controller.domain.words import TaskStatus
-from controller.engine import breaker, drift, lifecycle
+from controller.engine import breaker, catch_up, drift, lifecycle, zone_rollout
 from controller.engine.dispatch import due, expired
 from controller.engine.fleet import Fleet
 from controller.engine.rows import take
@@ -38,7 +38,14 @@ class Reconciler:
 
     def reconcile(self) -> None:
         """One round; one part's trouble does not keep the others from their work."""
-        for part in (self._take_back, self._ring_again, self._watch_breakers, self._advance_runs, self._sweep):
+        for part in (
+            self._take_back,
+            self._ring_again,
+            self._watch_breakers,
+            self._advance_runs,
+            self._catch_up,
+            self._sweep,
+        ):
             safely(part)
 
     def _take_back(self) -> None:
@@ -78,6 +85,10 @@ class Reconciler:
 
     def _advance_runs(self) -> None:
         self.fleet.wake(drift.advance(self.fleet.database))
+        self.fleet.wake(zone_rollout.advance(self.fleet))
+
+    def _catch_up(self) -> None:
+        self.fleet.wake(catch_up.advance(self.fleet.database))
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept >= SWEEP_SECONDS:

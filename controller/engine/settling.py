@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from controller.domain.failures import ErrorClass, customer_words
 from controller.domain.pipelines import Step, arrange
-from controller.domain.words import FINAL_TASK_STATES, Desired, Reason, ServiceStatus, TaskStatus
+from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, Desired, Reason, ServiceStatus, TaskStatus
 from controller.engine import journal
 from controller.engine.dispatch import Ready
 from controller.store.base import utcnow
 from controller.store.models import Account, Pipeline, Resource, Service, Task, TaskNeed
-from controller.store.queries import current_pipeline
+from controller.store.queries import DEPLOY_REASONS, current_pipeline
+from controller.store.zone_models import Zone
 
 
 def settle(session: Session, pipeline_id: int) -> Ready:
@@ -53,7 +54,7 @@ def settle(session: Session, pipeline_id: int) -> Ready:
 
 def is_overtaken(session: Session, task: Task) -> bool:
     """Whether a newer pipeline has the last word about the task's service."""
-    if task.service_id is None or task.check_mode:
+    if task.service_id is None or task.check_mode or task.pipeline.reason not in DEPLOY_REASONS:
         return False
     newest = current_pipeline(session, task.service_id)
     return newest is not None and newest.id != task.pipeline_id
@@ -105,6 +106,7 @@ def _complete(session: Session, service: Service) -> None:
     service.error = None
     if service.desired is Desired.ABSENT:
         session.execute(delete(Account).where(Account.service_id == service.id))
+        session.execute(delete(Zone).where(Zone.service_id == service.id))
         service.status, service.terminated_at = ServiceStatus.TERMINATED, now
         journal.say(session, service, "service.terminated", "Everything is removed")
     elif service.desired is Desired.SUSPENDED:
@@ -122,7 +124,10 @@ def _what_is_left(session: Session, service: Service) -> str | None:
         is_left = session.scalar(mine) is not None
         return "Something is left on our servers. Our staff can see this." if is_left else None
     if service.desired is Desired.ACTIVE:
-        is_behind = session.scalar(mine.where(Resource.applied_generation != Resource.generation)) is not None
+        # What a zone change is about to apply is on its way.
+        on_its_way = exists().where(Task.resource_id == Resource.id, Task.status.in_(OPEN_TASK_STATES))
+        behind = mine.where(Resource.applied_generation != Resource.generation, ~on_its_way)
+        is_behind = session.scalar(behind) is not None
         return "A step is still missing on our servers. Our staff can see this." if is_behind else None
     # What was never made of a suspended service is made when it comes back.
     return None

@@ -18,13 +18,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.automation.inventory import host_variables
+from controller.automation.roles import role_of
 from controller.automation.runner import Job, Outcome, extend_lease, run
 from controller.automation.scrub import Scrubber
-from controller.automation.variables import NotReadyError, RoleVariables, role_variables
+from controller.automation.variables import NotReadyError, task_variables
 from controller.automation.warm_server import WarmServer
 from controller.domain.failures import ErrorClass
 from controller.engine import jobs, lifecycle
-from controller.engine.dispatch import READ_ONLY_ACTIONS, claimable
+from controller.engine.dispatch import claimable
 from controller.engine.events import EventWriter, TaskLog
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
@@ -125,16 +126,14 @@ class Worker:
         with self.fleet.database.read() as session:
             task = session.get_one(Task, held.task_id)
             server = task.server
-            variables = RoleVariables({})
-            if task.resource is not None:
-                variables = role_variables(session, vault, task.resource)
-            elif task.action not in READ_ONLY_ACTIONS:
-                raise NotReadyError(f"{task.target} is gone already")
+            variables = task_variables(session, vault, task)
+            role, entry = role_of(server.driver, task.action)
             password = vault.unseal(server.ssh_password) if server.ssh_password else None
             key = vault.unseal(server.ssh_private_key) if server.ssh_private_key else None
             job = Job(
                 name=run_name(task.id, held.fence),
-                action=task.action,
+                role=role,
+                entry=entry,
                 host_name=server.name,
                 host=host_variables(server, settings.server_python),
                 host_key=server.host_key,
@@ -142,7 +141,7 @@ class Worker:
                 password=password,
                 private_key=key,
                 check=task.check_mode,
-                timeout=settings.task_timeout,
+                timeout=server.command_timeout or settings.task_timeout,
                 lease=settings.lease_seconds,
             )
         return job, [*variables.secrets, *filter(None, (password, key))]

@@ -156,6 +156,8 @@ class Server(Base):
     """Since when the circuit breaker is open: no task but a check runs until one has got through."""
     blocked_cause: Mapped[str | None] = mapped_column(String(30))
     """Class of the failure that opened it."""
+    catch_up: Mapped[bool] = mapped_column(default=False)
+    """It was away: what it has missed is still to be looked for."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utcnow)
 
     group: Mapped[ServerGroup | None] = relationship(back_populates="servers")

@@ -16,6 +16,7 @@ from controller.domain.failures import CLASS_WORDS, NEVER_RETRIED, ErrorClass
 from controller.domain.options import (
     BY_NAME,
     SECRETS,
+    CollectionOptions,
     DriftOptions,
     MailOptions,
     PolicyOptions,
@@ -38,7 +39,14 @@ from controller.web.templating import render
 
 HOME = "/admin/settings"
 SECURITY = [("starttls", "STARTTLS"), ("tls", "TLS from the start"), ("none", "None")]
-TAB_OF = {"retries": "retries", "retention": "retention", "drift": "drift", "tickets": "tickets", "mail": "tickets"}
+TAB_OF = {
+    "retries": "retries",
+    "retention": "retention",
+    "collection": "collection",
+    "drift": "drift",
+    "tickets": "tickets",
+    "mail": "tickets",
+}
 REMOVE = "remove_"
 
 
@@ -100,7 +108,10 @@ def _retry_form() -> type[SectionForm]:
 
 FORMS: dict[str, type[SectionForm]] = {
     RetryOptions.section: _retry_form(),
-    **{model.section: _form_of(model) for model in (RetentionOptions, DriftOptions, TicketOptions, MailOptions)},
+    **{
+        model.section: _form_of(model)
+        for model in (RetentionOptions, CollectionOptions, DriftOptions, TicketOptions, MailOptions)
+    },
 }
 
 

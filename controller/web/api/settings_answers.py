@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, create_model
 import controller
 from controller.domain.failures import NEVER_RETRIED, ErrorClass
 from controller.domain.options import (
+    CollectionOptions,
     DriftOptions,
     MailOptions,
     PolicyOptions,
@@ -56,13 +57,17 @@ class SettingsAnswer(BaseModel):
     environment: EnvironmentAnswer
     retries: RetryOptions
     retention: RetentionOptions
+    collection: CollectionOptions
     drift: DriftOptions
     tickets: TicketOptions
     mail: MailAnswer
 
 
 ANSWERS: dict[str, type[Section]] = {
-    **{model.section: model for model in (RetryOptions, RetentionOptions, DriftOptions, TicketOptions)},
+    **{
+        model.section: model
+        for model in (RetryOptions, RetentionOptions, CollectionOptions, DriftOptions, TicketOptions)
+    },
     MailOptions.section: MailAnswer,
 }
 """What each section is answered with."""
@@ -110,7 +115,7 @@ def _policies_schema() -> dict[str, Any]:
 
 CHANGES: dict[str, type[Body]] = {
     model.section: _change_of(model)
-    for model in (RetryOptions, RetentionOptions, DriftOptions, TicketOptions, MailOptions)
+    for model in (RetryOptions, RetentionOptions, CollectionOptions, DriftOptions, TicketOptions, MailOptions)
 }
 """What each section is changed with."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from controller.automation.variables import nameservers
+from controller.automation.zone_wishes import nameservers
 from controller.domain.words import Capability
 from controller.store.models import Account, Resource, Service
 

@@ -19,7 +19,7 @@ __all__ = ["cli", "fleet", "template"]
 
 def test_settings_are_shown_set_and_reset(cli: Command) -> None:
     shown = cli.json("settings", "show")
-    assert set(shown) == {"environment", "retries", "retention", "drift", "tickets", "mail"}
+    assert set(shown) == {"environment", "retries", "retention", "collection", "drift", "tickets", "mail"}
     assert "retries.classes.busy.attempts" in cli.run("settings", "show").stdout
     set_ = cli.run("settings", "set", "retries.classes.busy.attempts=12", "retries.classes.busy.delay=1.5").stdout
     assert set_.split() == ["retries.classes.busy.attempts", "12", "retries.classes.busy.delay", "1.5"]

@@ -221,6 +221,7 @@ def upgrade() -> None:
         ),
         inline_references=True,
     )
+    op.add_column("servers", sa.Column("catch_up", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("servers", sa.Column("usage_at", controller.store.base.UTCDateTime(), nullable=True))
     op.create_index(op.f("ix_servers_zone_template_id"), "servers", ["zone_template_id"], unique=False)
     op.add_column("tasks", sa.Column("arguments", sa.JSON(), nullable=False, server_default="{}"))

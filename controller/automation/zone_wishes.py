@@ -1,0 +1,144 @@
+"""What a service's zone shall hold: its template filled, its own records, addresses of its nameservers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.domain.words import Capability, Desired
+from controller.domain.zones import DEFAULT_TEMPLATE, DEFAULT_TTL, TemplateRecord, merge, render
+from controller.store.models import Server, Service
+from controller.store.zone_models import Zone, ZoneTemplate
+
+BUILT_IN = "Built-in"
+"""Name of the template that is used where nobody chose one."""
+
+
+@dataclass(frozen=True)
+class WantedZone:
+    """A zone as it shall be on every nameserver."""
+
+    records: list[dict[str, Any]]
+    ttl: int
+    """Seconds."""
+    soa: str
+    """Primary nameserver, without the dot at the end."""
+    template: str
+    left_out: list[TemplateRecord]
+    """Lines of the template with a placeholder that is empty."""
+    missing: str = ""
+    """Why it cannot be published yet, in words."""
+
+
+def wanted_zone(session: Session, service: Service) -> WantedZone:
+    """The zone of a service; ``missing`` tells when something it stands on is not known yet."""
+    zone = session.scalars(select(Zone).where(Zone.service_id == service.id)).first()
+    name, template = template_of(session, service, zone)
+    values = zone_values(service)
+    names = nameservers(service)
+    own = [own_record(row) for row in zone.own_records] if zone is not None else []
+    ttl = service.product.group.zone_ttl or DEFAULT_TTL
+    return WantedZone(
+        records=merge(render(template, values), own) + _glue(service),
+        ttl=ttl,
+        soa=names[0] if names else "",
+        template=name,
+        left_out=[line for line in template if not render([line], values)],
+        missing="" if names else "the nameservers' own names are not known yet; check the DNS servers",
+    )
+
+
+def own_record(row: Any) -> dict[str, Any]:
+    """A record of a zone as modules and rules take it."""
+    record: dict[str, Any] = {"name": row.name, "type": row.type, "value": row.value}
+    if row.priority is not None:
+        record["priority"] = row.priority
+    if row.ttl is not None:
+        record["ttl"] = row.ttl
+    return record
+
+
+def template_of(session: Session, service: Service, zone: Zone | None) -> tuple[str, Sequence[TemplateRecord]]:
+    """Name and lines of the template for a zone: its own choice, then the product's, the web (or mail) server's,
+    the group's, the default one, the built-in one."""
+    homes = {role: account.server.zone_template_id for account in service.accounts for role in account.roles}
+    # The same order as in store.zone_template_queries.chosen_template.
+    chosen = (
+        (zone.template_id if zone else None)
+        or service.product.zone_template_id
+        or homes.get(Capability.WEB.value)
+        or homes.get(Capability.MAIL.value)
+        or service.product.group.zone_template_id
+    )
+    found = session.get(ZoneTemplate, chosen) if chosen else None
+    found = found or session.scalars(select(ZoneTemplate).where(ZoneTemplate.is_default)).first()
+    return (found.name, template_lines(found.records)) if found is not None else (BUILT_IN, DEFAULT_TEMPLATE)
+
+
+def template_lines(records: Iterable[dict[str, Any]]) -> list[TemplateRecord]:
+    """Stored lines of a template."""
+    return [
+        TemplateRecord(line["name"], line["type"], line["value"], line.get("priority"), line.get("ttl"))
+        for line in records
+    ]
+
+
+def nameservers(service: Service) -> list[str]:
+    """Names for NS records: the group's variables ns1, ns2... or the names the DNS servers have for themselves."""
+    return list(_nameserver_hosts(service))
+
+
+def serving(service: Service) -> list[Server]:
+    """The servers that shall serve the service's zone; before it is placed those of its group."""
+    placed = [r.server for r in service.resources if r.action == "dns.zone" and r.desired is not Desired.ABSENT]
+    return placed or list(service.product.group.dns_servers)
+
+
+def _nameserver_hosts(service: Service) -> dict[str, str]:
+    """Public name of each nameserver of the service -> its address ("" if not known)."""
+    named = {server.hostname: _public_ip(server) for server in serving(service) if server.hostname}
+    variables = service.product.group.variables
+    chosen = [str(variables[key]).rstrip(".") for key in sorted(variables) if key[:2] == "ns" and key[2:].isdigit()]
+    return {name: named.get(name, "") for name in chosen if name} if any(chosen) else named
+
+
+def _public_ip(server: Server) -> str:
+    ips = server.facts.get("ips") or []
+    return str(ips[0]) if ips else ""
+
+
+def _glue(service: Service) -> list[dict[str, Any]]:
+    """Addresses of nameservers that lie inside the zone itself; without them it would not load."""
+    inside = f".{service.domain}"
+    return [
+        {"name": name[: -len(inside)], "type": "A", "value": address}
+        for name, address in _nameserver_hosts(service).items()
+        if name.endswith(inside) and address
+    ]
+
+
+def _facts(service: Service, action: str) -> dict[str, Any]:
+    return next((r.facts for r in service.resources if r.action == action), {})
+
+
+def zone_values(service: Service) -> dict[str, str]:
+    """What fills the placeholders of a zone template."""
+    web, mail = _facts(service, "web.domain"), _facts(service, "mail.domain")
+    values = {str(key): str(value) for key, value in service.product.group.variables.items()}
+    values |= {f"ns{number}": name for number, name in enumerate(nameservers(service), start=1)}
+    values |= {
+        "domain": service.domain,
+        "server_ip": str(web.get("ip", "")),
+        "mail_server_ip": str(mail.get("ip", "")),
+        "mail_server_hostname": str(mail.get("hostname", "")),
+        "mail_domain": service.domain if Capability.MAIL.value in service.roles else "",
+        "dkim_selector": str(mail.get("dkim_selector", "")),
+        "domainkey": str(mail.get("dkim_public_key", "")),
+        "service_id": str(service.id),
+        "client_id": str(service.customer_id),
+    }
+    return values

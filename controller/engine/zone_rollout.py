@@ -1,0 +1,178 @@
+"""One change over many zones: a nameserver more or less, or a template that was changed; a few zones at a time.
+
+A run's row says how far it is, so a fleet with thousands of zones never floods the queue, and a worker that dies
+leaves it to another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, exists, func, select
+from sqlalchemy.orm import Session
+
+from controller.domain.words import ZONE_ACTION, Capability, Desired, TaskStatus
+from controller.engine import journal
+from controller.engine.building import add_nameserver
+from controller.engine.dispatch import Ready
+from controller.engine.fleet import Fleet
+from controller.engine.planning import DEPLOYMENT, wish
+from controller.engine.zone_work import SETTLED, zone_changed
+from controller.store.base import utcnow
+from controller.store.models import GroupDnsServer, OperationLog, Pipeline, Product, Resource, Server, Service, Task
+from controller.store.work_models import LongRun
+from controller.store.zone_models import Zone
+from controller.store.zone_template_queries import uses_template
+
+KIND = "zones"
+AT_ONCE = 20
+"""Zones whose tasks are open at the same time, of one run."""
+STEP = 20
+"""Zones that one round starts at most."""
+
+
+def start(session: Session, actor: str, title: str, what: str, **about: Any) -> LongRun | None:
+    """A new run, None when it concerns no zone. ``what``: ``attach`` or ``detach`` (with ``server_id``,
+    ``group_id``), ``template`` (``template_id``) or ``redeploy`` (``zone_ids``)."""
+    report = {"what": what, "open": [], **about}
+    total = session.scalar(select(func.count()).select_from(_concerned(report).subquery())) or 0
+    if not total:
+        return None
+    run = LongRun(kind=KIND, title=title, actor=actor, total=total, report=report)
+    session.add(run)
+    session.flush()
+    return run
+
+
+def running(session: Session) -> list[LongRun]:
+    """What is under way, oldest first."""
+    query = select(LongRun).where(LongRun.kind == KIND, LongRun.finished_at.is_(None)).order_by(LongRun.id)
+    return list(session.scalars(query))
+
+
+def _concerned(report: dict[str, Any]) -> Select[Any]:
+    """Ids of the zones a run is about."""
+    query = select(Zone.id).join(Service, Service.id == Zone.service_id).where(Service.status.in_(SETTLED))
+    match report["what"]:
+        case "attach" | "detach":
+            there = exists().where(
+                Resource.service_id == Service.id,
+                Resource.action == ZONE_ACTION,
+                Resource.server_id == report["server_id"],
+                Resource.desired != Desired.ABSENT,
+            )
+            mine = query.join(Product, Product.id == Service.product_id).where(Product.group_id == report["group_id"])
+            return mine.where(there if report["what"] == "detach" else ~there)
+        case "template":
+            return query.where(uses_template(report["template_id"]))
+        case _:
+            return query.where(Zone.id.in_(report["zone_ids"]))
+
+
+def advance(fleet: Fleet) -> Ready:
+    """One round of the oldest run that is under way; the tasks to ring for."""
+    with fleet.database.read() as session:
+        if not running(session):
+            return []
+    with fleet.database.write() as session:
+        runs = running(session)
+        if not runs:
+            return []
+        run = runs[0]
+        report = dict(run.report)
+        report["open"] = [number for number in report["open"] if not _count(session, run, number)]
+        ready: Ready = []
+        room = min(STEP, AT_ONCE - len(report["open"]))
+        following = _concerned(report).where(Zone.id > run.cursor).order_by(Zone.id)
+        ids = session.scalars(following.limit(room)).all() if room > 0 else []
+        for zone_id in ids:
+            run.cursor = zone_id
+            service = session.get_one(Service, session.get_one(Zone, zone_id).service_id)
+            pipeline, more = _change(session, fleet, run, service)
+            ready += more
+            if pipeline is None:
+                run.done += 1
+            else:
+                report["open"].append(pipeline.id)
+        run.report = report
+        if not report["open"] and room > 0 and not ids:
+            _finish(session, run)
+    return ready
+
+
+def _change(session: Session, fleet: Fleet, run: LongRun, service: Service) -> tuple[Pipeline | None, Ready]:
+    """Start what the run wants of one zone."""
+    report = run.report
+    also: list[Resource] = []
+    if report["what"] == "attach":
+        server = session.get(Server, report["server_id"])
+        attached = server is not None and session.get(GroupDnsServer, (report["group_id"], server.id)) is not None
+        if server is None or not attached or Capability.DNS.value not in service.roles:
+            return None, []
+        also = [r for r in add_nameserver(session, fleet.vault, service, server) if r.action != ZONE_ACTION]
+    elif report["what"] == "detach":
+        also = leave(service, report["server_id"])
+    return zone_changed(session, service, run.actor, also=also, priority=DEPLOYMENT, run_id=run.id)
+
+
+def leave(service: Service, server_id: int) -> list[Resource]:
+    """The zone, and the account if it is there for nothing else, shall be gone from a nameserver."""
+    mine = [r for r in service.resources if r.server_id == server_id]
+    going = [r for r in mine if r.action == ZONE_ACTION]
+    for resource in list(going):
+        account = resource.account
+        if account is not None and account.roles == [Capability.DNS.value]:
+            going += [r for r in mine if r.account_id == account.id and r is not resource]
+        elif account is not None:
+            account.roles = [role for role in account.roles if role != Capability.DNS.value]
+    wish(going, Desired.ABSENT)
+    return going
+
+
+def _count(session: Session, run: LongRun, pipeline_id: int) -> bool:
+    """Whether one zone's change needs no more watching: it is over, or waits for a server that is away."""
+    pipeline = session.get(Pipeline, pipeline_id)
+    if pipeline is not None and pipeline.finished_at is None:
+        rows = session.execute(
+            select(Task.status, Server.blocked_since, Server.status.label("server"))
+            .join(Server, Server.id == Task.server_id)
+            .where(Task.pipeline_id == pipeline_id)
+        ).all()
+        still = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING)
+        if any(row.status in still and row.blocked_since is None for row in rows):
+            return False
+    run.done += 1
+    if pipeline is not None:
+        failed = select(Task.id).where(Task.pipeline_id == pipeline_id, Task.status == TaskStatus.FAILED).limit(1)
+        run.failed += session.scalar(failed) is not None
+    return True
+
+
+def _finish(session: Session, run: LongRun) -> None:
+    run.finished_at = utcnow()
+    session.add(
+        OperationLog(
+            actor=run.actor,
+            action="zone.rollout",
+            target=run.title[:300],
+            result="done",
+            message=f"{run.done} zones, {run.failed} with a failure",
+            detail={"run_id": run.id},
+        )
+    )
+
+
+def missing_zones(session: Session, server: Server) -> list[LongRun]:
+    """Runs that bring a nameserver the zones of its groups that were made while it took none."""
+    found = [
+        start(
+            session,
+            journal.ENGINE,
+            f"{server.name} gets the zones of {group.name}",
+            "attach",
+            server_id=server.id,
+            group_id=group.id,
+        )
+        for group in server.dns_groups
+    ]
+    return [run for run in found if run is not None]

@@ -1,0 +1,80 @@
+"""Changes of a service's zone on all its nameservers: one pipeline each, beside the service's own life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.domain.words import ZONE_ACTION, Desired, Reason, ServiceStatus, TaskStatus
+from controller.engine.dispatch import Ready
+from controller.engine.planning import DEPLOYMENT, start_pipeline
+from controller.store.models import Pipeline, Resource, Service, Task
+
+UNSTARTED = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)
+SETTLED = (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.DEPLOYING, ServiceStatus.ERROR)
+"""Services whose zone may be changed: also one that is being built or in trouble, but not one that goes away."""
+
+
+def copies(service: Service) -> list[Resource]:
+    """The zone on each nameserver that shall have it."""
+    return [r for r in service.resources if r.action == ZONE_ACTION and r.desired is not Desired.ABSENT]
+
+
+def zone_changed(
+    session: Session,
+    service: Service,
+    actor: str,
+    *,
+    also: Iterable[Resource] = (),
+    priority: int = DEPLOYMENT,
+    run_id: int | None = None,
+) -> tuple[Pipeline | None, Ready]:
+    """The zone shall be other than it was: every nameserver is told, and ``also`` these resources.
+
+    A copy whose task has not started yet needs no other: a task reads the wish when it runs. None when that is so
+    for all of them.
+    """
+    zones = copies(service)
+    for resource in zones:
+        resource.generation += 1
+    return bring_up(session, service, [*zones, *also], actor, priority=priority, run_id=run_id)
+
+
+def bring_up(
+    session: Session,
+    service: Service,
+    resources: Sequence[Resource],
+    actor: str,
+    *,
+    priority: int = DEPLOYMENT,
+    run_id: int | None = None,
+) -> tuple[Pipeline | None, Ready]:
+    """Tasks for these copies and for what they stand on and is not there yet."""
+    accounts = {r.account_id for r in resources if r.account_id is not None and r.action == ZONE_ACTION}
+    chosen = {r.id: r for r in resources}
+    for resource in service.resources:
+        stands_under = resource.account_id in accounts and resource.action.startswith("dns.")
+        if stands_under and resource.applied_generation != resource.generation:
+            chosen[resource.id] = resource
+    session.flush()
+    coming = set(
+        session.scalars(
+            select(Task.resource_id).where(
+                Task.resource_id.in_(list(chosen)), Task.status.in_(UNSTARTED), ~Task.check_mode
+            )
+        )
+    )
+    wanted = [resource for number, resource in chosen.items() if number not in coming]
+    if not wanted:
+        return None, []
+    return start_pipeline(
+        session,
+        reason=Reason.ZONE,
+        resources=wanted,
+        actor=actor,
+        service=service,
+        priority=priority,
+        run_id=run_id,
+    )
