@@ -18,6 +18,9 @@ const result = await build({
   bundle: true,
   minify: true,
   format: "esm",
+  // What only some pages need is a file of its own.
+  splitting: true,
+  chunkNames: "[name]-[hash]",
   target: ["chrome123", "firefox121", "safari17.5"],
   outdir: out,
   entryNames: "[name]-[hash]",
@@ -41,7 +44,7 @@ const [purged] = await new PurgeCSS().purge({
   defaultExtractor: (text) => text.match(/[\w-]+/g) ?? [],
   variables: false,
   // Our own families whose last part the templates compute.
-  safelist: { greedy: [/data-bs-theme/], standard: [/^(state|step|log|notes?|flash|meter|setup)-/] },
+  safelist: { greedy: [/data-bs-theme/], standard: [/^(state|step|log|notes?|flash|meter|setup|map)-/, /^(uplot|u-)/] },
 });
 await rm(stylesheet);
 manifest.files["style.css"] = `style-${hashOf(purged.css)}.css`;

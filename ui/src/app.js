@@ -1,5 +1,6 @@
 // Everything the pages do in the browser; each module looks for its own data attributes, so pages need no script.
 import htmx from "htmx.org/dist/htmx.esm.js";
+import { setupCharts } from "./components/chart.js";
 import { setupConfirm } from "./components/confirm.js";
 import { setupCopy } from "./components/copy.js";
 import { setupDialogs } from "./components/dialog.js";
@@ -45,3 +46,4 @@ setupTimes();
 setupLog(htmx);
 setupSteps();
 setupLive(htmx);
+setupCharts();
