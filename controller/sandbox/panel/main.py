@@ -36,9 +36,13 @@ FAMILIES: dict[str, str] = {
         v-add-dns-record v-change-dns-record v-delete-dns-record v-insert-dns-domain v-insert-dns-records
         v-rebuild-dns-domain v-suspend-dns-domain v-unsuspend-dns-domain v-change-dns-domain-soa
         v-change-dns-domain-ttl v-change-dns-domain-ip v-change-dns-domain-exp v-list-dns-templates""",
+    "usage": """v-update-web-domains-disk v-update-mail-domains-disk v-update-databases-disk
+        v-update-web-domains-traff""",
     "system": """v-list-sys-info v-list-sys-services v-list-sys-config v-list-sys-ips v-list-sys-ip
         v-list-sys-php v-restart-service v-restart-web v-restart-proxy v-restart-dns v-restart-mail
-        v-restart-ftp v-restart-cron v-change-sys-config-value v-log-action""",
+        v-restart-ftp v-restart-cron v-restart-web-backend v-stop-service v-log-action""",
+    "sys_commands": """v-change-sys-config-value v-change-sys-language v-change-sys-api v-change-sys-port
+        v-change-sys-db-alias v-add-sys-cgroups v-delete-sys-cgroups""",
 }
 COMMANDS: dict[str, str] = {name: family for family, names in FAMILIES.items() for name in names.split()}
 

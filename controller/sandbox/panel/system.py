@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import checks
-from .core import E_ARGS, E_INVALID, E_NOTEXIST, E_RESTART, Panel, Stop
-from .records import Conf, format_conf, words
+from .core import E_ARGS, E_NOTEXIST, E_RESTART, Panel, Stop
+from .records import Conf, words
 from .show import fields, json_names, json_objects, plain
 
 TYPE_CHECKING = False
@@ -33,7 +33,8 @@ def services(panel: Panel) -> list[tuple[str, str]]:
 def restart_service(panel: Panel) -> None:
     service = panel.arg(1)
     panel.usage(1, "SERVICE [RESTART]")
-    names = [name for name, _ in services(panel)]
+    # The panel's own web server is in no list.
+    names = [*(name for name, _ in services(panel)), "hestia"]
     if service not in names:
         panel.fail(E_RESTART, f"ERROR: Restart of {service} failed.")
     if service == "bind9":
@@ -41,8 +42,26 @@ def restart_service(panel: Panel) -> None:
 
         if not nameserver.reload(panel):
             panel.fail(E_RESTART, f"ERROR: Restart of {service} failed.")
+    panel.disk.remove(_stopped(panel, service))
     panel.history("system", "System", f"Service restarted (Name: {service}).")
     panel.log(0)
+
+
+def stop_service(panel: Panel) -> None:
+    """A service that is only played is marked as stopped; named is left running."""
+    service = panel.arg(1)
+    panel.usage(1, "SERVICE")
+    if service not in [name for name, _ in services(panel)]:
+        panel.history("system", "System", f"Service failed to stop (Name: {service}).", "Error")
+        panel.log(0)
+        return
+    panel.disk.write(_stopped(panel, service), "")
+    panel.history("system", "System", f"Service stopped (Name: {service}).")
+    panel.log(0)
+
+
+def _stopped(panel: Panel, service: str) -> str:
+    return f"{panel.prefix}/run/stopped-{service}"
 
 
 def _nothing(panel: Panel) -> NoReturn:
@@ -79,6 +98,18 @@ def _restart(panel: Panel, *keys: str) -> None:
 
 def restart_web(panel: Panel) -> None:
     _restart(panel, "WEB_SYSTEM")
+
+
+def restart_web_backend(panel: Panel) -> None:
+    how, version = panel.arg(1), panel.arg(2)
+    checks.restart_format(panel, how)
+    if not panel.system.get("WEB_BACKEND") or how == "no":
+        _nothing(panel)
+    from .vhosts import php_pools
+
+    for found in [version] if version else [path.split("/")[-3] for path in php_pools(panel)]:
+        if panel.call("v-restart-service", f"php{found}-fpm", how):
+            panel.fail(E_RESTART, f"php{found}-fpm restart failed")
 
 
 def restart_proxy(panel: Panel) -> None:
@@ -132,11 +163,13 @@ def list_sys_info(panel: Panel) -> None:
 
 
 def list_sys_services(panel: Panel) -> None:
+    import os
+
     from . import nameserver
 
     rows = []
     for name, what in services(panel):
-        running = name != "bind9" or nameserver.running_pid(panel) > 0
+        running = nameserver.running_pid(panel) > 0 if name == "bind9" else not os.path.exists(_stopped(panel, name))
         row = {"SYSTEM": what, "STATE": "running" if running else "stopped", "CPU": "0", "MEM": "0", "RTIME": "0"}
         if running:
             row.update(MEM="16", RTIME="2")
@@ -170,19 +203,6 @@ def list_sys_php(panel: Panel) -> None:
         json_names(panel, versions)
     else:
         plain(panel, [[version] for version in versions])
-
-
-def change_sys_config_value(panel: Panel) -> None:
-    key, value = panel.arg(1).upper(), panel.arg(2)
-    panel.usage(2, "KEY VALUE")
-    checks.common_format(panel, key, "key")
-    if any(mark in value for mark in "\"'|"):
-        panel.fail(E_INVALID, f"Invalid value contains qoutes (\" or ' or | ) :: {value}")
-    path = f"{panel.hestia}/conf/hestia.conf"
-    conf = panel.system | {key: value}
-    panel.disk.pause()
-    panel.disk.replace(path, format_conf(dict(sorted(conf.items()))))
-    panel.log(0)
 
 
 def log_action(panel: Panel) -> None:

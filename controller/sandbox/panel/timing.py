@@ -100,6 +100,12 @@ MEDIANS: dict[str, tuple[float, float]] = {
     "v-rebuild-mail-domain": (0.60, 0.02),
     "v-update-user-package": (0.30, 0.02),
     "v-list-sys-ip": (0.06, 0.05),
+    "v-restart-web-backend": (0.15, 0.02),
+    "v-stop-service": (0.10, 0.02),
+    "v-update-web-domains-disk": (0.10, 0.02),
+    "v-update-mail-domains-disk": (0.10, 0.02),
+    "v-update-databases-disk": (0.10, 0.02),
+    "v-update-web-domains-traff": (0.10, 0.02),
 }
 
 #: Writing a zone takes this much for each record that it has (seconds).

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -191,3 +193,25 @@ def zone_records(domain: str) -> list[dict[str, Any]]:
         {"name": "sub", "type": "NS", "value": f"ns.sub.{domain}"},
         {"name": "ns.sub", "type": "A", "value": "192.0.2.13"},
     ]
+
+
+MODULE = """
+import json, runpy, sys
+import ansible.module_utils
+from ansible.module_utils import basic
+ansible.module_utils.__path__.append(sys.argv[1] + "/module_utils")
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.loads(sys.argv[3])}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+runpy.run_path(f"{sys.argv[1]}/library/{sys.argv[2]}.py", run_name="__main__")
+"""
+
+
+def start_module(server: SandboxServer, module: str, **params: object) -> subprocess.Popen[str]:
+    """The module as a process that can be killed, without ansible and ssh around it."""
+    line = [sys.executable, "-c", MODULE, str(ROOT), module, json.dumps(params)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=server.environment)
+
+
+def run_module(server: SandboxServer, module: str, **params: object) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(start_module(server, module, **params).communicate(timeout=60)[0])
+    return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from controller.sandbox.inspection import without_volatile
 from controller.sandbox.server import SandboxServer
-from tests.integration.roles.conftest import Driver, Step, account, zone_records
+from tests.integration.roles.conftest import Driver, Step, account, run_module, start_module, zone_records
 
 HOSTILE = [
     "$(touch {trap})",
@@ -170,26 +169,3 @@ def test_no_secret_stays_on_the_disk(driver: Driver, server: SandboxServer, name
     for path in server.root.rglob("*"):
         if path.is_file() and not path.is_symlink() and path.stat().st_size < 1_000_000:
             assert secret.encode() not in path.read_bytes(), path
-
-
-MODULE = """
-import json, runpy, sys
-import ansible.module_utils
-from ansible.module_utils import basic
-ansible.module_utils.__path__.append(sys.argv[1] + "/module_utils")
-basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.loads(sys.argv[3])}).encode()
-basic._ANSIBLE_PROFILE = "legacy"
-runpy.run_path(f"{sys.argv[1]}/library/{sys.argv[2]}.py", run_name="__main__")
-"""
-
-
-def start_module(server: SandboxServer, module: str, **params: object) -> subprocess.Popen[str]:
-    """The module as a process that can be killed, without ansible and ssh around it."""
-    root = str(Path(__file__).parents[3])
-    line = [sys.executable, "-c", MODULE, root, module, json.dumps(params)]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=server.environment)
-
-
-def run_module(server: SandboxServer, module: str, **params: object) -> dict[str, object]:
-    result: dict[str, object] = json.loads(start_module(server, module, **params).communicate(timeout=60)[0])
-    return result

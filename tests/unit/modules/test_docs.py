@@ -105,12 +105,12 @@ def documented(module: Path) -> dict[str, Any]:
 def argument_spec(module: Path) -> dict[str, Any]:
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Call) and (kind := getattr(node.func, "id", "")) in RUNS:
-            return {**options(node.args[1], module), **RUNS[kind]}
+            return {**options(node.args[-1], module), **RUNS[kind]}
     return {}
 
 
 def options(node: ast.expr, module: Path) -> dict[str, Any]:
-    """The second argument of the call: written there, or taken from the shared code."""
+    """The last argument of the call: written there, or taken from the shared code."""
     if not isinstance(node, ast.Name):
         spec: dict[str, Any] = ast.literal_eval(node)
         return spec
