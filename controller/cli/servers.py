@@ -94,7 +94,7 @@ def scan_server(
     as_json: AsJson = False,
 ) -> None:
     """Print the SSH host key that a server shows now."""
-    from controller.operations.servers import scan_host_key
+    from controller.operations.server_fields import scan_host_key
 
     key = scan_host_key(address, port)
     if as_json:
@@ -189,8 +189,9 @@ def host_key(
 ) -> None:
     """Show the pinned host key and the one the server shows now, or accept that one."""
     from controller.automation.hostkeys import HostKey
-    from controller.operations import server_doors, servers
+    from controller.operations import server_doors
     from controller.operations.records import must
+    from controller.operations.server_fields import scan_host_key
     from controller.store.queries import find_server
 
     with opened() as fleet:
@@ -201,7 +202,7 @@ def host_key(
         found = {
             "server": server.name,
             "pinned": HostKey(server.host_key).fingerprint,
-            "shown": servers.scan_host_key(server.address, server.port).fingerprint,
+            "shown": scan_host_key(server.address, server.port).fingerprint,
         }
     if as_json:
         out_json(found)

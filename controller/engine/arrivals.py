@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from controller.automation.runner import Outcome
 from controller.domain.words import (
+    CONFIG_ACTION,
     PULL_ACTION,
     RECOUNT_ACTION,
     STATUS_ACTION,
@@ -190,6 +191,13 @@ def _usage(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     usage_arrived(session, task.server, facts.get("users") or [])
 
 
+def _configured(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
+    """What the settings are now, so that nobody has to wait for the next look to see that they match."""
+    view = session.get(ServerView, (task.server_id, "config"))
+    if view is not None:
+        view.data = {**view.data, **(facts.get("settings") or {})}
+
+
 def _pulled(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     """A standard file of a server becomes the group's."""
     group_id, name = int(task.arguments["group_id"]), str(task.arguments["file"])
@@ -215,6 +223,7 @@ _ARRIVALS: dict[str, Callable[[Session, Task, Mapping[str, Any]], None]] = {
     STATUS_ACTION: _status,
     USAGE_ACTION: _usage,
     RECOUNT_ACTION: _usage,
+    CONFIG_ACTION: _configured,
     PULL_ACTION: _pulled,
     ZONE_ACTION: _zone,
 }

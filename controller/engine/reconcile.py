@@ -20,6 +20,8 @@ from controller.store.models import Server, Task
 
 log = logging.getLogger(__name__)
 RING_AGAIN_SECONDS = 5.0
+LOOK = "look-"
+"""How folders of a web process's first look at a server begin; its number follows."""
 SWEEP_SECONDS = 30.0
 
 
@@ -112,9 +114,12 @@ class Reconciler:
                 if leftover.name not in running:
                     end_run(leftover)
                     shutil.rmtree(leftover, ignore_errors=True)
-        for leftover in folder.glob("warm-*"):
-            if not Path(f"/proc/{leftover.name.removeprefix('warm-')}").exists():
-                shutil.rmtree(leftover, ignore_errors=True)
+        for beginning in ("warm-", LOOK):
+            for leftover in folder.glob(f"{beginning}*"):
+                process = leftover.name.removeprefix(beginning).partition("-")[0]
+                if not Path(f"/proc/{process}").exists():
+                    end_run(leftover)
+                    shutil.rmtree(leftover, ignore_errors=True)
 
 
 def safely(work: Callable[[], None]) -> None:

@@ -1,20 +1,32 @@
-"""Server groups."""
+"""Server groups: what they are, which servers belong to them, which nameservers serve them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
+from controller.domain.words import Capability, ServerStatus
+from controller.engine import zone_rollout
 from controller.engine.fleet import Fleet
-from controller.operations.errors import Conflict
+from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
-from controller.operations.records import audit
-from controller.store.models import ServerGroup
+from controller.operations.records import audit, must
+from controller.operations.server_changes import template_id
+from controller.store.models import GroupDnsServer, Product, Server, ServerGroup, Service
+from controller.store.queries import find_group, find_server
+from controller.store.zone_models import Zone
 
+Key = int | str
 VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+NAMESERVER = re.compile(r"ns[1-9][0-9]?")
+VARIABLES_MAX = 200
+TTL_MIN, TTL_MAX = 60, 604_800
+"""Seconds; a week at most."""
 
 
 def create(
@@ -24,19 +36,190 @@ def create(
     fields = Fields()
     name = fields.name("name", name)
     description = fields.text("description", description, maximum=1000, required=False)
-    values: dict[str, str] = {}
-    for key, value in (variables or {}).items():
-        if not VARIABLE.fullmatch(str(key)):
-            fields.problem(f"variables.{key}", "a variable's name has lower-case letters, digits and underscores")
-        else:
-            values[key] = fields.text(f"variables.{key}", value, maximum=255, required=False)
+    values = _variables(fields, variables or {})
     fields.finish()
     with fleet.database.write() as session:
         group = ServerGroup(name=name, description=description, variables=values)
         session.add(group)
-        try:
-            session.flush()
-        except IntegrityError:
-            raise Conflict(f"there is a group {name} already", field="name") from None
+        _flush(session, name)
         audit(session, actor, "group.create", name, message=description, group_id=group.id)
     return group
+
+
+def edit(
+    fleet: Fleet,
+    actor: str,
+    key: Key,
+    *,
+    name: str,
+    description: str = "",
+    zone_template: int | str | None = None,
+    zone_ttl: int = 3600,
+) -> ServerGroup:
+    """Name, description, and what its zones begin with (``zone_ttl`` in seconds).
+
+    Raises NotFound, Invalid, Conflict.
+    """
+    fields = Fields()
+    name = fields.name("name", name)
+    description = fields.text("description", description, maximum=1000, required=False)
+    zone_ttl = fields.integer("zone_ttl", zone_ttl, TTL_MIN, TTL_MAX)
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        template = template_id(session, fields, zone_template)
+        fields.finish()
+        changes = {"name": name, "description": description, "zone_template_id": template, "zone_ttl": zone_ttl}
+        lines = [
+            f"{field}: {getattr(group, field)} -> {value}"
+            for field, value in changes.items()
+            if getattr(group, field) != value
+        ]
+        for field, value in changes.items():
+            setattr(group, field, value)
+        _flush(session, name)
+        if lines:
+            audit(session, actor, "group.edit", name, message="; ".join(lines), group_id=group.id)
+    return group
+
+
+def delete_group(fleet: Fleet, actor: str, key: Key) -> None:
+    """Remove a group that no server and no product belongs to. Raises NotFound, Refused."""
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        products = session.scalars(select(Product.name).where(Product.group_id == group.id)).all()
+        if products:
+            raise Refused(f"products point at {group.name}: {', '.join(products)}")
+        if group.servers:
+            raise Refused(f"servers belong to {group.name}: {', '.join(server.name for server in group.servers)}")
+        session.execute(delete(GroupDnsServer).where(GroupDnsServer.group_id == group.id))
+        name = group.name
+        session.delete(group)
+        audit(session, actor, "group.delete", name)
+
+
+def set_variables(fleet: Fleet, actor: str, key: Key, variables: Mapping[str, Any]) -> ServerGroup:
+    """The whole list of a group's variables. Zones have the new values once they are redeployed.
+
+    Raises NotFound, Invalid (fields ``variables.NAME``).
+    """
+    fields = Fields()
+    values = _variables(fields, variables)
+    fields.finish()
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        before = group.variables
+        names = sorted({*before, *values})
+        lines = [
+            f"{name}: {before.get(name)} -> {values.get(name)}"
+            for name in names
+            if before.get(name) != values.get(name)
+        ]
+        group.variables = values
+        if lines:
+            audit(session, actor, "group.variables", group.name, message="; ".join(lines), group_id=group.id)
+    return group
+
+
+def add_server(fleet: Fleet, actor: str, key: Key, server: Key) -> ServerGroup:
+    """Take a web or mail server into a group (out of another, if it was in one). Raises NotFound, Refused."""
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        member = must(find_server(session, server), "server", server)
+        if not member.can_web and not member.can_mail:
+            raise Refused(f"{member.name} hosts DNS only: attach it as nameserver")
+        member.group_id = group.id
+        audit(session, actor, "group.server", group.name, message=f"{member.name} added", server_id=member.id)
+    return group
+
+
+def remove_server(fleet: Fleet, actor: str, key: Key, server: Key) -> ServerGroup:
+    """Take a web or mail server out of a group; what lives on it goes on. Raises NotFound, Refused."""
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        member = must(find_server(session, server), "server", server)
+        if member.group_id != group.id:
+            raise Refused(f"{member.name} is not in {group.name}")
+        member.group_id = None
+        audit(session, actor, "group.server", group.name, message=f"{member.name} taken out", server_id=member.id)
+    return group
+
+
+def attach_dns(fleet: Fleet, actor: str, key: Key, servers: Sequence[Key]) -> ServerGroup:
+    """The nameservers of a group, the whole list: zones of its services go to new ones and leave those left out.
+
+    Raises NotFound, Invalid (field ``dns_servers``), Refused when zones would be left with none.
+    """
+    fields = Fields()
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        wanted = _nameservers(session, fields, servers)
+        fields.finish()
+        before = {server.id: server for server in group.dns_servers}
+        if not wanted and (zones := zones_of(session, group.id)):
+            raise Refused(f"{zones} zones are served for {group.name}; leave at least one nameserver")
+        for number, server in wanted.items():
+            if number not in before:
+                session.add(GroupDnsServer(group_id=group.id, server_id=number))
+                session.flush()
+                takes_zones = Capability.DNS in server.open_roles or server.status is ServerStatus.MAINTENANCE
+                if takes_zones:
+                    title = f"{server.name} gets the zones of {group.name}"
+                    zone_rollout.start(session, actor, title, "attach", server_id=number, group_id=group.id)
+        for number, server in before.items():
+            if number not in wanted:
+                gone = (GroupDnsServer.group_id == group.id, GroupDnsServer.server_id == number)
+                session.execute(delete(GroupDnsServer).where(*gone))
+                title = f"The zones of {group.name} leave {server.name}"
+                zone_rollout.start(session, actor, title, "detach", server_id=number, group_id=group.id)
+        if set(before) != set(wanted):
+            names = ", ".join(sorted(server.name for server in wanted.values())) or "none"
+            audit(session, actor, "group.nameservers", group.name, message=names, group_id=group.id)
+        session.expire(group, ["dns_servers"])
+    return group
+
+
+def zones_of(session: Session, group_id: int) -> int:
+    """How many zones a group's services have."""
+    query = (
+        select(func.count())
+        .select_from(Zone)
+        .join(Service, Service.id == Zone.service_id)
+        .join(Product, Product.id == Service.product_id)
+    )
+    return session.scalar(query.where(Product.group_id == group_id)) or 0
+
+
+def _nameservers(session: Session, fields: Fields, servers: Iterable[Key]) -> dict[int, Server]:
+    found: dict[int, Server] = {}
+    for key in servers:
+        server = find_server(session, key)
+        if server is None:
+            fields.problem("dns_servers", f"there is no server {key}")
+        elif not server.can_dns:
+            fields.problem("dns_servers", f"{server.name} does not host DNS")
+        else:
+            found[server.id] = server
+    return found
+
+
+def _variables(fields: Fields, variables: Mapping[str, Any]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    if len(variables) > VARIABLES_MAX:
+        fields.problem("variables", f"at most {VARIABLES_MAX} variables")
+        return values
+    for key, value in variables.items():
+        if not VARIABLE.fullmatch(str(key)):
+            name = str(key)[:60]
+            fields.problem(f"variables.{name}", "a variable's name has lower-case letters, digits and underscores")
+        elif NAMESERVER.fullmatch(str(key)) and value:
+            values[key] = fields.host(f"variables.{key}", value).lower().rstrip(".")
+        else:
+            values[key] = fields.text(f"variables.{key}", value, maximum=255, required=False)
+    return values
+
+
+def _flush(session: Session, name: str) -> None:
+    try:
+        session.flush()
+    except IntegrityError:
+        raise Conflict(f"there is a group {name} already", field="name") from None

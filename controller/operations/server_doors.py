@@ -10,13 +10,8 @@ from controller.engine.fleet import Fleet
 from controller.engine.rows import take
 from controller.operations.fields import Fields
 from controller.operations.records import audit, must, note
-from controller.operations.servers import (
-    UNIX_USER,
-    check_credentials,
-    clean_private_key,
-    queue_check,
-    scan_host_key,
-)
+from controller.operations.server_fields import UNIX_USER, check_credentials, clean_private_key, scan_host_key
+from controller.operations.servers import queue_check
 from controller.store.models import Server
 from controller.store.queries import find_server
 

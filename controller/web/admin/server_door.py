@@ -12,7 +12,7 @@ from controller.automation.hostkeys import HostKey
 from controller.operations import server_doors
 from controller.operations.errors import Invalid
 from controller.operations.records import must
-from controller.operations.servers import scan_host_key
+from controller.operations.server_fields import scan_host_key
 from controller.store.models import Server
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices, optional

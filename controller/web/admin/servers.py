@@ -18,6 +18,7 @@ from controller.domain.words import Capability, Driver
 from controller.operations import servers as operations
 from controller.operations.errors import Conflict, Invalid
 from controller.operations.records import must
+from controller.operations.server_fields import scan_host_key
 from controller.store.models import Server, ServerGroup
 from controller.store.server_queries import ServerFilter, server_loads, server_page
 from controller.store.task_queries import TaskFilter, next_check, task_page, waiting_for_server
@@ -107,7 +108,7 @@ def create(request: Request) -> Response:
         return _page(request, form)
     try:
         if not form.fingerprint.data:
-            key = operations.scan_host_key(form.address.data.strip(), form.port.data or 22)
+            key = scan_host_key(form.address.data.strip(), form.port.data or 22)
             form.fingerprint.data = key.fingerprint
             return _page(request, form, key=key)
         server = operations.add(fleet_of(request), actor_of(request), **_values(form))

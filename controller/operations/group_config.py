@@ -1,0 +1,90 @@
+"""Panel settings that a group manages: what is wanted, and how its servers compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from controller.automation.group_wishes import server_settings
+from controller.domain.config_keys import KEYS, Tier, check
+from controller.engine.fleet import Fleet
+from controller.operations.fields import Fields
+from controller.operations.records import audit, must
+from controller.store.fleet_models import ServerView
+from controller.store.models import Server, ServerGroup
+from controller.store.queries import find_group
+
+Key = int | str
+
+
+@dataclass(frozen=True)
+class ConfigLine:
+    """One managed setting of one server."""
+
+    key: str
+    tier: str
+    wanted: str
+    has: str | None
+    """None: not looked at yet."""
+    how: str
+
+    @property
+    def matches(self) -> bool | None:
+        """None when nobody knows."""
+        return None if self.has is None else self.has == self.wanted
+
+
+def set_config(fleet: Fleet, actor: str, key: Key, tier: str, values: Mapping[str, str]) -> ServerGroup:
+    """What a group wants of the settings of one tier; an empty text is "not managed", what is not named stays.
+
+    Nothing reaches a server before it is applied. Raises NotFound, Invalid (fields named as the settings).
+    """
+    fields = Fields()
+    fields.choice("tier", tier, tuple(Tier))
+    fields.finish()
+    wanted: dict[str, str | None] = {}
+    for name, text in values.items():
+        known = KEYS.get(name)
+        if known is None or known.tier != Tier(tier):
+            fields.problem(str(name)[:60], f"is not a setting of {tier} servers")
+            continue
+        if not isinstance(text, str):
+            fields.problem(name, "must be text")
+            continue
+        try:
+            wanted[name] = check(name, text) if text.strip() else None
+        except ValueError as problem:
+            fields.problem(name, str(problem))
+    fields.finish()
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        config = dict(group.config)
+        lines = []
+        for name, value in wanted.items():
+            before = config.pop(name, None)
+            if value is not None:
+                config[name] = value
+            if before != value:
+                lines.append(f"{name}: {before or 'not managed'} -> {value or 'not managed'}")
+        group.config = config
+        if lines:
+            audit(session, actor, "group.config", group.name, message="; ".join(lines), group_id=group.id)
+    return group
+
+
+def drift(session: Session, server: Server, view: ServerView | None = None) -> list[ConfigLine]:
+    """Every setting that is managed for a server, beside what its panel had when it was last looked at."""
+    view = view or session.get(ServerView, (server.id, "config"))
+    has: Mapping[str, str] | None = view.data if view is not None else None
+    return [
+        ConfigLine(
+            key=line["key"],
+            tier=KEYS[line["key"]].tier.value,
+            wanted=line["value"],
+            has=None if has is None else str(has.get(line["key"], "")),
+            how=line["how"],
+        )
+        for line in server_settings(server, "all")
+    ]

@@ -1,0 +1,145 @@
+"""Pushing what a group wants to its servers: first shown in check mode, then one task per server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.automation.group_wishes import server_settings
+from controller.domain.words import (
+    CONFIG_ACTION,
+    FILES_ACTION,
+    OPEN_TASK_STATES,
+    RUNNABLE,
+    STATUS_ACTION,
+    Capability,
+    Driver,
+    Reason,
+)
+from controller.engine.dispatch import Ready
+from controller.engine.fleet import Fleet
+from controller.engine.planning import CUSTOMER_CLICK, DEPLOYMENT, ServerTask, server_resource, start_server_run
+from controller.operations.errors import Refused
+from controller.operations.fields import Fields
+from controller.operations.records import audit, must
+from controller.operations.server_actions import SCOPES, lane_of
+from controller.store.models import Pipeline, Server, ServerGroup, Task
+from controller.store.queries import find_group
+
+Key = int | str
+KINDS = ("config", "files", "status")
+FILES = "standard"
+"""Name of the resource that stands for a server's standard files."""
+TITLES = {
+    ("config", "all"): "Settings of all servers",
+    ("config", "web"): "Settings of web servers",
+    ("config", "mail"): "Settings of mail servers",
+    ("config", "dns"): "Settings of DNS servers",
+    ("files", "all"): "Standard files",
+    ("status", "all"): "Status of all servers",
+}
+
+
+def preview(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all") -> Pipeline:
+    """Show in check mode what a push would change on which server. Raises NotFound, Invalid, Refused."""
+    return _run(fleet, actor, key, kind, scope, check=True)
+
+
+def apply(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all") -> Pipeline:
+    """Push to every server that it concerns, one after another. Raises NotFound, Invalid, Refused."""
+    return _run(fleet, actor, key, kind, scope, check=False)
+
+
+def members(session: Session, group: ServerGroup) -> list[Server]:
+    """A group's own servers and its nameservers, by name."""
+    everyone = {server.id: server for server in (*group.servers, *group.dns_servers)}
+    return sorted(everyone.values(), key=lambda server: server.name)
+
+
+def concerned(session: Session, group: ServerGroup, kind: str, scope: str) -> list[Server]:
+    """Members in use that a run is for."""
+    usable = [server for server in members(session, group) if server.status in RUNNABLE]
+    if kind == "status":
+        return usable
+    panels = [server for server in usable if server.driver is Driver.HESTIACP]
+    if kind == "files":
+        return [server for server in panels if server.can_web and server.group_id == group.id]
+    if scope != "all":
+        panels = [server for server in panels if Capability(scope) in server.capabilities]
+    return [server for server in panels if server_settings(server, scope)]
+
+
+def _run(fleet: Fleet, actor: str, key: Key, kind: str, scope: str, *, check: bool) -> Pipeline:
+    fields = Fields()
+    fields.choice("kind", kind, KINDS)
+    fields.choice("scope", scope, SCOPES if kind == "config" else ("all",))
+    if check and kind == "status":
+        fields.problem("kind", "a look at the servers changes nothing and needs no preview")
+    fields.finish()
+    with fleet.database.write() as session:
+        group = must(find_group(session, key), "group", key)
+        servers = concerned(session, group, kind, scope)
+        if not servers:
+            raise Refused(_nobody(group, kind, scope))
+        pipeline, ready = _start(session, actor, group, servers, kind, scope, check=check)
+        if not check:
+            message = f"{TITLES[kind, scope]}: {', '.join(server.name for server in servers)}"
+            audit(session, actor, f"group.{kind}", group.name, message=message, group_id=group.id, scope=scope)
+    fleet.wake(ready)
+    return pipeline
+
+
+def _start(
+    session: Session, actor: str, group: ServerGroup, servers: Sequence[Server], kind: str, scope: str, *, check: bool
+) -> tuple[Pipeline, Ready]:
+    title = f"{'Preview: ' if check else ''}{TITLES[kind, scope]}"
+    if kind == "status":
+        return start_server_run(
+            session,
+            reason=Reason.CHECK,
+            title=title,
+            actor=actor,
+            tasks=[ServerTask(server, STATUS_ACTION, server.name) for server in servers],
+            group_id=group.id,
+            priority=CUSTOMER_CLICK,
+        )
+    action, name = (CONFIG_ACTION, scope) if kind == "config" else (FILES_ACTION, FILES)
+    resources = {server.id: server_resource(session, server, action, name) for server in servers}
+    if not check:
+        _refuse_twice(session, [resource.id for resource in resources.values()])
+        for resource in resources.values():
+            resource.generation += 1
+    return start_server_run(
+        session,
+        reason=Reason.CONFIG if kind == "config" else Reason.FILES,
+        title=title,
+        actor=actor,
+        tasks=[ServerTask(server, action, name, resources[server.id].id) for server in servers],
+        group_id=group.id,
+        priority=CUSTOMER_CLICK if check else DEPLOYMENT,
+        check=check,
+        lane=lane_of(group.id),
+    )
+
+
+def _refuse_twice(session: Session, resource_ids: Sequence[int]) -> None:
+    """Not while the same push is under way: what it has not reached yet takes the newest wish anyway."""
+    row = session.execute(
+        select(Task.id, Server.name)
+        .join(Server, Server.id == Task.server_id)
+        .where(Task.resource_id.in_(resource_ids), Task.status.in_(OPEN_TASK_STATES), ~Task.check_mode)
+        .limit(1)
+    ).first()
+    if row is not None:
+        raise Refused(f"this is being applied already (task {row.id} on {row.name}); wait for it or cancel it")
+
+
+def _nobody(group: ServerGroup, kind: str, scope: str) -> str:
+    if kind == "config":
+        kinds = "server" if scope == "all" else f"{scope} server"
+        return f"no {kinds} of {group.name} is in use and has settings to be applied"
+    if kind == "files":
+        return f"{group.name} has no web server in use"
+    return f"{group.name} has no server in use"
