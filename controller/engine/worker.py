@@ -24,7 +24,7 @@ from controller.automation.scrub import Scrubber
 from controller.automation.variables import NotReadyError, task_variables
 from controller.automation.warm_server import WarmServer
 from controller.domain.failures import ErrorClass
-from controller.engine import jobs, lifecycle
+from controller.engine import jobs, lifecycle, zone_watch
 from controller.engine.dispatch import claimable
 from controller.engine.events import EventWriter, TaskLog
 from controller.engine.fleet import Fleet
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 0.5
 JOBS_SECONDS = 5.0
 OUTBOX_SECONDS = 1.0
+ZONES_SECONDS = 1.0
 PROBES = 2
 """Checks of servers that do not answer run in places of their own, so that they take none from other tasks."""
 
@@ -180,6 +181,7 @@ class Worker:
             (self.reconcile, settings.reconcile_seconds),
             (self.run_jobs, JOBS_SECONDS),
             (self.send_out, OUTBOX_SECONDS),
+            (self.ask_nameservers, ZONES_SECONDS),
         ):
             threading.Thread(target=self._loop, args=(work, interval), name=work.__name__, daemon=True).start()
         consumer = self.fleet.queue.consumer(self.run_task, settings.workers)
@@ -250,6 +252,10 @@ class Worker:
     def run_jobs(self) -> None:
         """Periodic jobs that are due."""
         jobs.run_due(self.fleet, self.owner)
+
+    def ask_nameservers(self) -> None:
+        """Zones for which the nameservers are to be asked."""
+        zone_watch.look(self.fleet)
 
     def send_out(self) -> None:
         """E-mails and webhook calls that are due."""
