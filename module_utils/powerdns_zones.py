@@ -91,6 +91,8 @@ class Zone:
         self.ttl = check.number("ttl", params["ttl"], 1, 2147483647)
         self.records = [] if self.absent else zones.wanted_records(params["records"] or [], self.domain, self.ttl)
         self.primary = self._primary(params["soa"])
+        self.words: dict[Key, str] = {}
+        """Data of the wished records by type and meaning."""
         self.sets = self._wanted_sets()
 
     def _primary(self, given: Optional[str]) -> str:
@@ -110,6 +112,7 @@ class Zone:
             wanted = sets.setdefault((name, kind), RecordSet(ttl))
             wanted.contents.append(_ascii(record.rdata))
             wanted.meaning.add(meaning)
+            self.words[kind, meaning] = record.rdata
         return sets
 
     @property
@@ -219,7 +222,7 @@ class Zone:
         if state is None or (self.absent and not self._own(state)):
             return {}
         lines = [
-            f"{self._relative(name)} {item.ttl} {kind} {_readable(kind, content)}"
+            f"{self._relative(name)} {item.ttl} {kind} {self._readable(kind, content)}"
             for (name, kind), item in state.sets.items()
             for content in item.contents
         ]
@@ -233,6 +236,13 @@ class Zone:
             for item in self.records
         ]
         return {"zone": self.domain, "soa": self.primary, "ttl": self.ttl, "records": sorted(lines)}
+
+    def _readable(self, kind: str, content: str) -> str:
+        """A record's data as it was wished, if it means the same."""
+        wished = self.words.get((kind, zones.canonical_rdata(kind, content, self.domain)))
+        if wished is None and kind in ("TXT", "SPF"):
+            return zones.quote_text(zones.unquote_text(content).decode("utf-8", "replace"))
+        return content if wished is None else wished
 
     def _relative(self, name: str) -> str:
         return "@" if name == f"{self.domain}." else name.removesuffix(f".{self.domain}.")
@@ -305,9 +315,3 @@ def _ascii(text: str) -> str:
         else "".join(f"\\{byte:03d}" for byte in character.encode("utf-8", "surrogateescape"))
         for character in text
     )
-
-
-def _readable(kind: str, content: str) -> str:
-    if kind not in ("TXT", "SPF"):
-        return content
-    return zones.quote_text(zones.unquote_text(content).decode("utf-8", "replace"))

@@ -61,7 +61,7 @@ def check_record(
 
     The zone's SOA and its own NS records come from the server group, so they are refused here.
     """
-    record, problems = normal_record(name, kind, value, priority, ttl, domain)
+    record, problems = normal_record(name, kind, str(value).strip(), priority, ttl, domain)
     if record["name"] == "@" and record["type"] == "NS":
         problems.append(Problem("type", "the zone's own nameservers come from the server group"))
     return record, problems
@@ -153,13 +153,24 @@ def _fleets_own(record: Mapping[str, Any]) -> bool:
     return (record["name"], record["type"]) in (("@", "SOA"), ("@", "NS"))
 
 
-def rdata(record: Mapping[str, Any], domain: str) -> dns.rdata.Rdata:
-    """The data of a record in our form. Raises ValueError when it is none."""
-    kind, value = record["type"], record["value"]
-    text = _quoted(value) if kind == "TXT" else value
-    if kind in PREFERRED:
-        text = f"{record.get('priority', _USUAL_PRIORITY)} {text}"
-    return _parsed(kind, text, domain)
+def published(record: Mapping[str, Any], domain: str) -> tuple[Record, dns.rdata.Rdata]:
+    """A wished record in our form, and what nameservers make of it. Raises ValueError when they cannot.
+
+    Wished records come from templates too, so their names need not be in our form.
+    """
+    found, problems = normal_record(
+        record["name"], record["type"], record["value"], record.get("priority"), None, domain
+    )
+    if problems:
+        raise ValueError(problems[0].reason)
+    if record.get("ttl") is not None:
+        found["ttl"] = record["ttl"]
+    kind, text = found["type"], found["value"]
+    if kind == "TXT":
+        text = _quoted(text)
+    elif kind in PREFERRED:
+        text = f"{found['priority']} {text}"
+    return found, _parsed(kind, text, domain)
 
 
 def absolute_name(name: str, domain: str) -> dns.name.Name:
@@ -224,7 +235,8 @@ def _check_owner(name: str, kind: str) -> None:
 
 def _value(kind: str, given: str, priority: int | None, domain: str) -> tuple[int, str]:
     """Priority and value in our form."""
-    text = given.strip()
+    # Blanks around a text are a part of it.
+    text = given if kind == "TXT" else given.strip()
     if not text:
         raise ValueError("is needed")
     if _CONTROL.search(text):
@@ -299,9 +311,8 @@ def _host(kind: str, text: str, domain: str) -> str:
 
 def _text(text: str) -> str:
     """Plain text; what comes in quotes, in one or more chunks, is taken out of them."""
-    chunks = re.findall(r'"([^"]*)"', text)
-    if chunks and not re.sub(r'"[^"]*"', "", text).strip():
-        text = "".join(chunks)
+    if '"' in text and not re.sub(r'"[^"]*"', "", text).strip():
+        text = "".join(re.findall(r'"([^"]*)"', text))
     if '"' in text or "\\" in text or "%quote%" in text:
         raise ValueError('must not hold " or \\ (or %quote%): HestiaCP cannot store them')
     if len(text.encode()) > LONGEST_TEXT:
