@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 from controller.domain.words import Driver
-from controller.store.models import Server
 
 
-def host_variables(server: Server, python: str) -> dict[str, Any]:
+class Door(Protocol):
+    """What a server tells about how it is reached."""
+
+    @property
+    def driver(self) -> Driver: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def ssh_user(self) -> str: ...
+    @property
+    def become(self) -> bool: ...
+
+
+def host_variables(server: Door, python: str) -> dict[str, Any]:
     """Variables every run needs to reach a server, without secrets.
 
     ``ansible_become`` is set only where it is needed: sudo costs time. A PowerDNS server is reached over HTTP from

@@ -10,7 +10,20 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import catalogue, drift, log, people, servers, services, settings, system, tasks, tickets, zones
+from controller.cli import (
+    catalogue,
+    drift,
+    inventory,
+    log,
+    people,
+    servers,
+    services,
+    settings,
+    system,
+    tasks,
+    tickets,
+    zones,
+)
 from controller.cli.console import Failed
 from controller.sandbox import commands as sandbox
 
@@ -42,7 +55,7 @@ app.add_typer(tickets.webhook_app, name="webhook")
 app.add_typer(settings.settings_app, name="settings")
 app.add_typer(settings.job_app, name="job")
 app.command("log")(log.show_log)
-app.command("inventory")(system.inventory)
+app.command("inventory")(inventory.inventory)
 app.command("demo")(sandbox.demo)
 app.command("demo-check")(sandbox.demo_check)
 app.command("bench")(sandbox.bench)

@@ -1,39 +1,29 @@
-"""The fleet as an Ansible inventory."""
+"""``inventory``: the fleet as Ansible sees it, and where its playbooks lie."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Annotated
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+import typer
 
-from controller.automation.inventory import host_variables
-from controller.settings import Settings
-from controller.store.models import Server
+from controller.cli.console import AsJson, Failed, out, out_json
 
 
-def group_name(kind: str, word: str) -> str:
-    """A name Ansible takes for a group: letters, digits and underscores (``group_web_hosting``)."""
-    return re.sub(r"[^a-z0-9_]+", "_", f"{kind}_{word}".lower()).strip("_")
+def inventory(
+    folder: Annotated[
+        bool, typer.Option("--folder", help="Print the folder with ansible.cfg, playbooks and inventory file instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the fleet as an Ansible inventory (JSON, no secrets); save it as hosts.json to use it."""
+    from controller.automation.fleet_inventory import fleet_hosts, yaml_inventory
+    from controller.automation.installation import NoInstallation, settings
+    from controller.content import content
 
-
-def fleet_inventory(session: Session, settings: Settings) -> dict[str, Any]:
-    """Inventory in the YAML plugin's shape: groups by capability, server group, driver and status.
-
-    Host variables are those that the controller's own runs use, without secrets.
-    """
-    query = select(Server).options(selectinload(Server.group), selectinload(Server.dns_groups)).order_by(Server.name)
-    hosts: dict[str, Any] = {}
-    groups: dict[str, dict[str, Any]] = {}
-    for server in session.scalars(query):
-        hosts[server.name] = host_variables(server, settings.server_python)
-        names = [
-            *(group_name("capability", capability.value) for capability in server.capabilities),
-            group_name("driver", server.driver.value),
-            group_name("status", server.status.value),
-            *(group_name("group", group.name) for group in [server.group, *server.dns_groups] if group is not None),
-        ]
-        for name in names:
-            groups.setdefault(name, {"hosts": {}})["hosts"][server.name] = {}
-    return {"all": {"hosts": hosts, "children": groups}}
+    if folder:
+        out(str(content()))
+        return
+    try:
+        out_json(yaml_inventory(fleet_hosts(settings().server_python)))
+    except NoInstallation as problem:
+        raise Failed(str(problem)) from None

@@ -1,4 +1,4 @@
-"""``init``, ``serve``, ``worker`` and ``inventory``."""
+"""``init``, ``serve`` and ``worker``."""
 
 from __future__ import annotations
 
@@ -154,11 +154,3 @@ def configure_logging() -> None:
     )
     for chatty in ("alembic", "huey", "httpx2"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-
-
-def inventory(as_json: AsJson = False) -> None:
-    """Print the fleet as an Ansible inventory (JSON, no secrets); save it as hosts.json to use it."""
-    from controller.cli.inventory import fleet_inventory
-
-    with opened() as fleet, fleet.database.read() as session:
-        out_json(fleet_inventory(session, fleet.settings))

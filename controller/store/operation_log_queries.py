@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from controller.store.database import Database
 from controller.store.models import OperationLog, Server, Service, Task
 
-RESULTS = ("done", "succeeded", "failed", "cancelled")
+RESULTS = ("done", "succeeded", "failed", "cancelled", "checked")
 COUNTED = 10_000
 CHUNK = 1000
 

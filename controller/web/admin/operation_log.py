@@ -31,6 +31,7 @@ RESULT_STATES = {
     "succeeded": ("Succeeded", "good"),
     "failed": ("Failed", "bad"),
     "cancelled": ("Cancelled", "warn"),
+    "checked": ("Checked only", "quiet"),
 }
 PER_PAGE = 50
 LINES_PER_PIECE = 200
