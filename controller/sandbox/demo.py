@@ -46,6 +46,8 @@ SERVERS: tuple[ServerSpec, ...] = (
     ("ns1", ("dns",), "192.0.2.31", "ns1.fleet.test"),
     ("ns2", ("dns",), "192.0.2.32", "ns2.fleet.test"),
 )
+NameserverSpec = tuple[str, str]
+"""Name and host name of a nameserver without a panel (PowerDNS)."""
 
 
 class DemoError(RuntimeError):
@@ -63,10 +65,11 @@ class Demo:
         port: int | None = None,
         pace: float = 1.0,
         machines: Sequence[ServerSpec] = SERVERS,
+        nameservers: Sequence[NameserverSpec] = (),
     ) -> None:
         self.home = home.resolve()
         self.host, self.port = host, port or free_port()
-        self.pace, self.machines = pace, machines
+        self.pace, self.machines, self.nameservers = pace, machines, nameservers
         self.settings = Settings(home=self.home)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._worker: subprocess.Popen[bytes] | None = None
@@ -98,6 +101,9 @@ class Demo:
         for name, capabilities, ip, hostname in self.machines:
             if name not in self.servers.servers:
                 self.servers.add(name, set(capabilities), ip=ip, hostname=hostname)
+        for name, hostname in self.nameservers:
+            if name not in self.servers.nameservers:
+                self.servers.add_powerdns(name, hostname)
         for server in self.servers:
             server.faults.pace = self.pace
         self.servers.start()
@@ -180,7 +186,8 @@ class Demo:
         with self.fleet.database.read() as session:
             have_group = find_group(session, GROUP) is not None
             have_product = find_product(session, PRODUCT) is not None
-            have_servers = {name for name, *_ in self.machines if find_server(session, name) is not None}
+            names = [name for name, *_ in (*self.machines, *self.nameservers)]
+            have_servers = {name for name in names if find_server(session, name) is not None}
             have_customer = find_customer(session, CUSTOMER) is not None
             have_logins = set(session.scalars(select(User.email)))
         if not have_group:
@@ -200,6 +207,23 @@ class Demo:
                     ssh_private_key=server.private_key,
                     ssh_become=False,
                     capacity=100,
+                    dns_port=server.dns_port or 53,
+                )
+        for name, hostname in self.nameservers:
+            if name not in have_servers:
+                nameserver = self.servers.nameservers[name]
+                servers.add(
+                    self.fleet,
+                    ACTOR,
+                    name=name,
+                    address=nameserver.address,
+                    driver="powerdns",
+                    capabilities=["dns"],
+                    group=GROUP,
+                    hostname=hostname,
+                    api_url=nameserver.api_url,
+                    api_key=nameserver.api_key,
+                    dns_port=nameserver.dns_port,
                 )
         if not have_product:
             products.create(

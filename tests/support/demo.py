@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import orders
-from controller.sandbox.demo import PRODUCT, SERVERS, Demo, ServerSpec
+from controller.sandbox.demo import PRODUCT, SERVERS, Demo, NameserverSpec, ServerSpec
 from controller.store.models import Service, Task
 from tests.support.options import quick_retries, quiet_nights
 from tests.support.storages import Storage, environment
@@ -27,12 +27,16 @@ def installation(
     pace: float = 0.0,
     storage: Storage | None = None,
     machines: Sequence[ServerSpec] = SERVERS,
+    nameservers: Sequence[NameserverSpec] = (),
     **settings: str,
 ) -> Iterator[Demo]:
     """Sandbox servers, a worker and the pages; ``settings`` go to the processes' environment."""
     values = {"LEASE_SECONDS": LEASE_SECONDS, "RECONCILE_SECONDS": "0.5", **settings}
     told = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
-    with environment(told | (storage.environment if storage else {})), Demo(home, pace=pace, machines=machines) as demo:
+    with (
+        environment(told | (storage.environment if storage else {})),
+        Demo(home, pace=pace, machines=machines, nameservers=nameservers) as demo,
+    ):
         quick_retries(demo.fleet, delay=0.3)
         quiet_nights(demo.fleet)
         settle(demo)
