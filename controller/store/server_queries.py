@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased, defer, selectinload
 from controller.domain.words import OPEN_TASK_STATES, Capability, ServerStatus, ServiceStatus, TaskStatus
 from controller.store.base import utcnow
 from controller.store.fleet_models import ServerSample, ServerView
-from controller.store.models import Account, Customer, GroupDnsServer, Server, ServerGroup, Service, Task
+from controller.store.models import Account, Activity, Customer, GroupDnsServer, Server, ServerGroup, Service, Task
 from controller.store.queries import Page, like, paged
 
 TROUBLE = "trouble"
@@ -187,6 +187,12 @@ def own_work(session: Session, server_id: int, limit: int = 20) -> Sequence[Task
         .where(Task.server_id == server_id, Task.status.in_(OPEN_TASK_STATES), Task.service_id.is_(None))
     )
     return session.scalars(query.order_by(Task.id).limit(limit)).all()
+
+
+def server_activity(session: Session, server_id: int, limit: int = 15) -> Sequence[Activity]:
+    """The last things that happened to a server itself, the newest first."""
+    query = select(Activity).where(Activity.server_id == server_id, Activity.service_id.is_(None))
+    return session.scalars(query.order_by(Activity.id.desc()).limit(limit)).all()
 
 
 # History

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from controller.store.models import Server
-from controller.store.server_queries import home_figures, server_loads
+from controller.store.server_queries import home_figures, tiers, troubled_servers
 from controller.store.task_queries import tickets_of
+from controller.web import server_figures
 from controller.web.access import Access, page
 from controller.web.request_tools import database_of
 from controller.web.templating import render
+
+SHOWN = 6
+"""Servers of a role that are shown by name; when there are more, all of them are drawn as small squares too."""
 
 
 def home(request: Request) -> Response:
@@ -23,8 +25,10 @@ def home(request: Request) -> Response:
             "admin/home.html",
             figures=figures,
             tickets=tickets_of(session, [task.id for task in figures["recent_errors"]]),
-            servers=session.scalars(select(Server).order_by(Server.name).limit(50)).all(),
-            loads=server_loads(session),
+            tiers=tiers(session),
+            trouble=troubled_servers(session),
+            shown=SHOWN,
+            tools=server_figures,
         )
 
 

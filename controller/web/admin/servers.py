@@ -1,4 +1,4 @@
-"""Servers: the list, one server, adding one in two steps (look at its host key, confirm it)."""
+"""Servers: the list with its filters, and adding one in steps (connect, look at what was found, save)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,46 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 from wtforms import HiddenField, PasswordField, SelectMultipleField, StringField, TextAreaField, widgets
-from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms.validators import Length, NumberRange
 
-from controller.automation.hostkeys import HostKey
-from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.words import Capability, Driver
 from controller.operations import servers as operations
 from controller.operations.errors import Conflict, Invalid
-from controller.operations.records import must
-from controller.operations.server_fields import scan_host_key
-from controller.store.models import Server, ServerGroup
-from controller.store.server_queries import ServerFilter, server_loads, server_page
-from controller.store.task_queries import TaskFilter, next_check, task_page, waiting_for_server
+from controller.operations.server_look import ServerLook, look, look_powerdns
+from controller.store.models import ServerGroup
+from controller.store.queries import is_id
+from controller.store.server_queries import ServerFilter, server_counts, server_loads, server_page
+from controller.web import server_figures
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
-from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
-from controller.web.session import flash, refusal_flashed
+from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, query
+from controller.web.server_figures import DRIVER_WORDS
+from controller.web.session import flash
 from controller.web.templating import render
 
 CAPABILITIES = [(capability.value, CAPABILITY_WORDS[capability.value]) for capability in Capability]
+FILTERS = ("search", "capability", "state", "group")
+CONNECTION = ("driver", "address", "port", "ssh_user", "door", "ssh_private_key", "ssh_password")
+API = ("api_url", "api_key", "api_server_id")
+PORT = NumberRange(1, 65535, "Enter a port from 1 to 65535.")
 
 
 class ServerForm(FleetForm):
-    name = StringField("Name", [InputRequired("Give the server a name."), Length(max=63)])
-    address = StringField("Address", [InputRequired("Enter a host name or an IP address."), Length(max=255)])
-    port = NumberField("SSH port", [NumberRange(1, 65535, "Enter a port from 1 to 65535.")], default=22)
+    driver = ChoiceField("Driver", choices=choices(DRIVER_WORDS.items()), default=Driver.HESTIACP.value)
+    address = StringField("Address", [optional(), Length(max=255)])
+    port = NumberField("SSH port", [optional(), PORT], default=22)
+    ssh_user = StringField("SSH user", [optional()], default="root")
+    door = ChoiceField(
+        "Sign in with", [optional()], choices=choices([("key", "A private key"), ("password", "A password")])
+    )
+    ssh_private_key = TextAreaField("Private key", [optional()])
+    ssh_password = PasswordField("Password", [optional()])
+    api_url = StringField("Address of the API", [optional()])
+    api_key = PasswordField("API key", [optional()])
+    api_server_id = StringField("Server id", [optional()], default="localhost")
+    fingerprint = HiddenField()
+    name = StringField("Name", [optional(), Length(max=63)])
     capabilities = SelectMultipleField(
         "Hosts",
         choices=choices(CAPABILITIES),
@@ -44,19 +58,27 @@ class ServerForm(FleetForm):
     )
     group = ChoiceField("Server group", [optional()])
     capacity = NumberField("Most services", [optional(), NumberRange(0, 1_000_000)], default=0)
-    ssh_user = StringField("SSH user", [InputRequired("Enter the user to sign in as.")], default="root")
-    door = ChoiceField("Sign in with", choices=choices([("key", "A private key"), ("password", "A password")]))
-    ssh_private_key = TextAreaField("Private key", [optional()])
-    ssh_password = PasswordField("Password", [optional()])
-    fingerprint = HiddenField()
+    hostname = StringField("Host name", [optional(), Length(max=255)])
+    dns_address = StringField("DNS is asked at", [optional(), Length(max=255)])
+    dns_port = NumberField("DNS port", [optional(), PORT], default=53)
+    command_timeout = NumberField("Longest run", [optional(), NumberRange(0, 86_400)], default=0)
 
     field_map = {
         "ssh.user": "ssh_user",
         "ssh.password": "ssh_password",
         "ssh.private_key": "ssh_private_key",
         "ssh": "door",
+        "api.url": "api_url",
+        "api.key": "api_key",
+        "api.server_id": "api_server_id",
+        "dns.address": "dns_address",
+        "dns.port": "dns_port",
         "host_key_fingerprint": "address",
     }
+
+    @property
+    def has_api(self) -> bool:
+        return bool(self.driver.data == Driver.POWERDNS.value)
 
     @property
     def password(self) -> str | None:
@@ -66,29 +88,55 @@ class ServerForm(FleetForm):
     def private_key(self) -> str | None:
         return self.ssh_private_key.data or None if self.door.data == "key" else None
 
+    @property
+    def trouble_in_connecting(self) -> bool:
+        """Whether something is wrong that belongs to the first step."""
+        return any(self[name].errors for name in (*CONNECTION, *API))
+
 
 def _form(request: Request, session: Session) -> ServerForm:
     form = ServerForm.of(request)
     groups = session.scalars(select(ServerGroup).order_by(ServerGroup.name)).all()
     form.group.choices = choices([("", "None yet"), *((group.id, group.name) for group in groups)])
+    if request.method != "POST":
+        form.capabilities.data = []
     return form
 
 
-def _page(request: Request, form: ServerForm, status: int = 200, key: HostKey | None = None) -> Response:
-    return render(request, "admin/servers/new.html", status, form=form, key=key)
+def _page(request: Request, form: ServerForm, status: int = 200, found: ServerLook | None = None) -> Response:
+    """The first step, or the second with what was found."""
+    rides_along = API if form.has_api else (*CONNECTION, "fingerprint")
+    return render(
+        request,
+        "admin/servers/confirm.html" if found else "admin/servers/new.html",
+        status,
+        form=form,
+        found=found,
+        hidden=[*rides_along, *(["driver"] if form.has_api else [])],
+        figures=server_figures,
+    )
 
 
 def server_list(request: Request) -> Response:
-    search, capability, sort = query(request, "search"), query(request, "capability"), query(request, "sort") or "name"
+    asked = {name: query(request, name) for name in FILTERS}
+    sort = query(request, "sort") or "name"
+    wanted = ServerFilter(
+        search=asked["search"],
+        capability=asked["capability"],
+        state=asked["state"],
+        group_id=int(asked["group"]) if is_id(asked["group"]) else None,
+    )
     with database_of(request).read() as session:
-        found = server_page(session, ServerFilter(search, capability), sort=sort, page=page_number(request))
+        found = server_page(session, wanted, sort=sort, page=page_number(request))
         return render(
             request,
             "admin/servers/list.html",
             found=found,
-            loads=server_loads(session),
-            search=search,
-            capability=capability,
+            loads=server_loads(session, [server.id for server in found.items]),
+            counts=server_counts(session),
+            groups=session.scalars(select(ServerGroup).order_by(ServerGroup.name)).all(),
+            figures=server_figures,
+            asked=asked,
             sort=sort,
         )
 
@@ -99,72 +147,102 @@ def new(request: Request) -> Response:
 
 
 def create(request: Request) -> Response:
-    """First post: find the host key and ask. Second post, with the fingerprint confirmed: save."""
+    """First post: connect and look. Second post, with what was found confirmed: save."""
     with database_of(request).read() as session:
         form = _form(request, session)
-    if not form.validate():
-        return _page(request, form, 422)
-    if request.state.form.get("step") == "change":
+    step = str(request.state.form.get("step", ""))
+    if step == "change":
+        form.fingerprint.data = ""
         return _page(request, form)
+    saves = step == "save" or bool(form.fingerprint.data)
+    if not form.validate():
+        return _again(request, form, saves=saves)
     try:
-        if not form.fingerprint.data:
-            key = scan_host_key(form.address.data.strip(), form.port.data or 22)
-            form.fingerprint.data = key.fingerprint
-            return _page(request, form, key=key)
+        if not saves:
+            found = _look(request, form)
+            _suggest(form, found)
+            return _page(request, form, found=found)
         server = operations.add(fleet_of(request), actor_of(request), **_values(form))
     except (Invalid, Conflict) as problem:
-        form.fingerprint.data = ""
         form.refuse(problem)
-        return _page(request, form, 422)
+        return _again(request, form, saves=saves)
     flash(request, f"{server.name} is added and being checked.")
     return RedirectResponse(f"/admin/servers/{server.id}", 303)
 
 
+def _again(request: Request, form: ServerForm, *, saves: bool) -> Response:
+    """The step that something is wrong with."""
+    if not saves or form.trouble_in_connecting:
+        form.fingerprint.data = ""
+        return _page(request, form, 422)
+    return _page(request, form, 422, found=ServerLook(None, ok=True))
+
+
+def _look(request: Request, form: ServerForm) -> ServerLook:
+    fleet = fleet_of(request)
+    if form.has_api:
+        return look_powerdns(
+            fleet,
+            api_url=(form.api_url.data or "").strip(),
+            api_key=form.api_key.data or "",
+            api_server_id=(form.api_server_id.data or "").strip(),
+        )
+    found = look(
+        fleet,
+        address=(form.address.data or "").strip(),
+        port=form.port.data or 22,
+        ssh_user=(form.ssh_user.data or "").strip(),
+        ssh_password=form.password,
+        ssh_private_key=form.private_key,
+    )
+    form.fingerprint.data = found.key.fingerprint if found.key else ""
+    return found
+
+
+SYSTEMS = {Capability.WEB: "web", Capability.MAIL: "mail", Capability.DNS: "dns"}
+
+
+def _suggest(form: ServerForm, found: ServerLook) -> None:
+    """Fill in what the server itself tells, where nothing was typed."""
+    hostname = str(found.facts.get("hostname") or "")
+    form.name.data = form.name.data or hostname.partition(".")[0]
+    systems = found.facts.get("systems")
+    if form.has_api:
+        form.capabilities.data = [Capability.DNS.value]
+    elif not form.capabilities.data and isinstance(systems, dict):
+        form.capabilities.data = [role.value for role, key in SYSTEMS.items() if systems.get(key)]
+
+
 def _values(form: ServerForm) -> dict[str, Any]:
-    return {
+    common = {
         "name": form.name.data,
-        "address": form.address.data.strip(),
-        "port": form.port.data,
-        "driver": Driver.HESTIACP.value,
+        "address": (form.address.data or "").strip(),
+        "driver": form.driver.data,
         "capabilities": form.capabilities.data or [],
         "group": form.group.data or None,
-        "ssh_user": form.ssh_user.data.strip(),
+        "capacity": form.capacity.data or 0,
+        "hostname": (form.hostname.data or "").strip(),
+        "dns_address": (form.dns_address.data or "").strip(),
+        "dns_port": form.dns_port.data or 53,
+        "command_timeout": form.command_timeout.data or 0,
+    }
+    if form.has_api:
+        return common | {
+            "api_url": (form.api_url.data or "").strip(),
+            "api_key": form.api_key.data,
+            "api_server_id": (form.api_server_id.data or "").strip(),
+        }
+    return common | {
+        "port": form.port.data or 22,
+        "ssh_user": (form.ssh_user.data or "").strip(),
         "ssh_password": form.password,
         "ssh_private_key": form.private_key,
         "host_key_fingerprint": form.fingerprint.data,
-        "capacity": form.capacity.data or 0,
     }
-
-
-def detail(request: Request) -> Response:
-    with database_of(request).read() as session:
-        server_id = path_id(request)
-        server = must(session.get(Server, server_id), "server", server_id)
-        return render(
-            request,
-            "admin/servers/detail.html",
-            server=server,
-            load=server_loads(session).get(server.id, 0),
-            fingerprint=HostKey(server.host_key).fingerprint,
-            class_words=CLASS_WORDS[ErrorClass(server.blocked_cause or ErrorClass.UNREACHABLE)],
-            waiting=waiting_for_server(session, server.id),
-            next_check=next_check(session, server.id),
-            found=task_page(session, TaskFilter(server_id=server.id), per_page=15),
-        )
-
-
-def check(request: Request) -> Response:
-    server_id = path_id(request)
-    with refusal_flashed(request):
-        operations.check(fleet_of(request), actor_of(request), server_id)
-        flash(request, "The server is being checked. Reload in a moment to see the result.", "info")
-    return RedirectResponse(f"/admin/servers/{server_id}", 303)
 
 
 routes: list[BaseRoute] = [
     page("/admin/servers", server_list, Access.STAFF),
     page("/admin/servers/new", new, Access.OPERATOR),
     page("/admin/servers/new", create, Access.OPERATOR, methods=["POST"]),
-    page("/admin/servers/{id:int}", detail, Access.STAFF),
-    page("/admin/servers/{id:int}/check", check, Access.OPERATOR, methods=["POST"]),
 ]
