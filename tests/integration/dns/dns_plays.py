@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,27 @@ ROOT = Path(__file__).parents[3]
 
 
 @dataclass
+class Step:
+    """An entry point with its variables (without the role's prefix), and how it is run."""
+
+    entry: str
+    variables: dict[str, Any]
+    check: bool = False
+
+
+def zone(domain: str, *, check: bool = False, **variables: Any) -> Step:
+    return Step("zone", {"domain": domain, **variables}, check)
+
+
+@dataclass
 class Player:
     """Runs entry points of roles; everything that Ansible printed is kept in ``text``."""
 
     folder: Path
     text: str = ""
 
-    def hestia(self, server: SandboxServer, entry: str, check: bool = False, **variables: Any) -> dict[str, Any]:
-        """The module's result of an entry point of hestia_dns."""
+    def hestia(self, server: SandboxServer, *steps: Step) -> list[dict[str, Any]]:
+        """The module's result of each step, with role hestia_dns."""
         known = self.folder / f"known-{server.name}"
         known.write_text(f"[{server.address}]:{server.port} {server.host_key}\n")
         host = {
@@ -35,18 +50,16 @@ class Player:
             "ansible_user": server.user,
             "ansible_ssh_private_key_file": str(server.folder / "login_key"),
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={known}",
+            "hestia_dns_user": "acme",
         }
-        return self._run(host, "hestia_dns", entry, check, variables)
+        return self._run(host, "hestia_dns", steps)
 
-    def powerdns(self, server: SandboxPowerDns, entry: str, check: bool = False, **variables: Any) -> dict[str, Any]:
-        """The module's result of an entry point of powerdns."""
-        access = {"api_url": server.api_url, "api_key": server.api_key}
-        return self._run(local(), "powerdns", entry, check, {**access, **variables})
+    def powerdns(self, server: SandboxPowerDns, *steps: Step) -> list[dict[str, Any]]:
+        """The module's result of each step, with role powerdns."""
+        return self._run(local(server), "powerdns", steps)
 
-    def _run(
-        self, host: dict[str, Any], role: str, entry: str, check: bool, variables: dict[str, Any]
-    ) -> dict[str, Any]:
-        place = write_play(self.folder, host, role, entry, variables, check)
+    def _run(self, host: dict[str, Any], role: str, steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+        place = write_play(self.folder, host, role, *steps)
         results: list[dict[str, Any]] = []
 
         def take(event: dict[str, Any]) -> bool:
@@ -66,28 +79,25 @@ class Player:
             event_handler=take,
             quiet=True,
         )
-        assert len(results) == 1, self.text
-        return results[0]
+        assert len(results) == len(steps), self.text
+        return results
 
 
-def local() -> dict[str, Any]:
-    return {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-
-
-def write_play(
-    folder: Path, host: dict[str, Any], role: str, entry: str, variables: dict[str, Any], check: bool = False
-) -> Path:
-    """A folder with a playbook and an inventory."""
+def write_play(folder: Path, host: dict[str, Any], role: str, *steps: Step) -> Path:
+    """A folder with a playbook and an inventory; a step that fails does not stop the next ones."""
     place = Path(tempfile.mkdtemp(dir=folder))
-    task = {
-        "ansible.builtin.include_role": {
-            "name": role,
-            "tasks_from": entry,
-            "apply": {"check_mode": check, "diff": True},
-        },
-        "vars": {f"{role}_{key}": value for key, value in variables.items()},
-    }
-    (place / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    tasks = [
+        {
+            "ansible.builtin.include_role": {
+                "name": role,
+                "tasks_from": step.entry,
+                "apply": {"check_mode": step.check, "diff": True, "ignore_errors": True},
+            },
+            "vars": {f"{role}_{key}": value for key, value in step.variables.items()},
+        }
+        for step in steps
+    ]
+    (place / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     (place / "hosts.json").write_text(json.dumps({"all": {"hosts": {"nameserver": host}}}))
     return place
 
@@ -99,6 +109,33 @@ def start_play(place: Path) -> subprocess.Popen[bytes]:
         cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
+
+
+def local(server: SandboxPowerDns) -> dict[str, Any]:
+    """A host that is the controller itself."""
+    return {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "powerdns_api_url": server.api_url,
+        "powerdns_api_key": server.api_key,
+    }
+
+
+def api(server: SandboxPowerDns, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    """A call to PowerDNS past the module: status and answer."""
+    request = urllib.request.Request(
+        f"{server.api_url}/api/v1/servers/localhost{path}",
+        method=method,
+        data=json.dumps(body).encode() if body else None,
+        headers={"X-API-Key": server.api_key},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            said = answer.read()
+            return answer.status, json.loads(said) if said else None
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def rich_records(domain: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from controller.automation.dns_answers import Answer, agree, ask
 from controller.domain.zone_files import format_zone_file, parse_zone_file
 from controller.sandbox.pdns import SandboxPowerDns
 from controller.sandbox.server import SandboxServer
-from tests.integration.dns.dns_plays import Player, rich_records
+from tests.integration.dns.dns_plays import Player, rich_records, zone
 
 Both = tuple[SandboxServer, SandboxPowerDns]
 
@@ -16,8 +16,8 @@ Both = tuple[SandboxServer, SandboxPowerDns]
 def publish(player: Player, both: Both, domain: str, records: list[dict[str, Any]], ttl: int) -> list[dict[str, Any]]:
     hestia, pdns = both
     results = [
-        player.hestia(hestia, "zone", user="acme", domain=domain, records=records, ttl=ttl),
-        player.powerdns(pdns, "zone", domain=domain, records=records, ttl=ttl),
+        *player.hestia(hestia, zone(domain, records=records, ttl=ttl)),
+        *player.powerdns(pdns, zone(domain, records=records, ttl=ttl)),
     ]
     assert not any(result["failed"] for result in results), results
     return results
