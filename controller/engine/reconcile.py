@@ -16,7 +16,8 @@ from controller.engine import breaker, catch_up, drift, lifecycle, zone_rollout
 from controller.engine.dispatch import due, expired
 from controller.engine.fleet import Fleet
 from controller.engine.rows import take
-from controller.store.models import Server, Task
+from controller.engine.settling import settle, unsettled
+from controller.store.models import Pipeline, Server, Service, Task
 
 log = logging.getLogger(__name__)
 RING_AGAIN_SECONDS = 5.0
@@ -76,6 +77,7 @@ class Reconciler:
         with self.fleet.database.read() as session:
             tired = breaker.tired_of_waiting(session)
             unwatched = breaker.unwatched(session)
+            waiting = unsettled(session)
         for task_id in tired:
             with self.fleet.database.write() as session:
                 lifecycle.give_up_waiting(session, task_id)
@@ -84,6 +86,13 @@ class Reconciler:
                 server = take(session, Server, server_id)
                 if server is not None and server.blocked_since is not None:
                     breaker.queue_probe(session, server)
+        for pipeline_id in waiting:
+            with self.fleet.database.write() as session:
+                pipeline = session.get(Pipeline, pipeline_id)
+                if pipeline is not None and take(session, Service, pipeline.service_id or 0) is not None:
+                    take(session, Pipeline, pipeline_id)
+                    ready = settle(session, pipeline_id)
+            self.fleet.wake(ready)
 
     def _advance_runs(self) -> None:
         self.fleet.wake(drift.advance(self.fleet.database))

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
-from controller.domain.failures import ErrorClass, customer_words
+from controller.domain.failures import BLOCKS_SERVER, ErrorClass, customer_words
 from controller.domain.pipelines import Step, arrange
-from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, Desired, Reason, ServiceStatus, TaskStatus
+from controller.domain.words import (
+    FINAL_TASK_STATES,
+    OPEN_TASK_STATES,
+    RUNNABLE,
+    ZONE_ACTION,
+    Desired,
+    Reason,
+    ServiceStatus,
+    TaskStatus,
+)
 from controller.engine import journal
 from controller.engine.dispatch import Ready
 from controller.store.base import utcnow
-from controller.store.models import Account, Pipeline, Resource, Service, Task, TaskNeed
+from controller.store.models import Account, Pipeline, Resource, Server, Service, Task, TaskNeed
 from controller.store.queries import DEPLOY_REASONS, current_pipeline
 from controller.store.zone_models import Zone
 
@@ -74,6 +83,9 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
     newest = current_pipeline(session, service.id)
     if newest is None or newest.id != pipeline.id or service.status is ServiceStatus.TERMINATED:
         return
+    if _only_nameservers_away(service, tasks):
+        _complete(session, service)
+        return
     broken = next((task for task in tasks if task.status is TaskStatus.FAILED), None) or next(
         (task for task in tasks if task.status is TaskStatus.CANCELLED), None
     )
@@ -90,6 +102,28 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
         if service.status is not ServiceStatus.PENDING:
             is_going = service.desired is Desired.ABSENT
             service.status = ServiceStatus.TERMINATING if is_going else ServiceStatus.DEPLOYING
+
+
+def _only_nameservers_away(service: Service, tasks: Collection[Task]) -> bool:
+    """Whether all that is left are copies of the zone on nameservers that are away, while another one serves it.
+
+    Then the service lives: that is what more than one nameserver is for. A copy that is missing catches up by itself.
+    """
+    left = [task for task in tasks if task.status is not TaskStatus.SUCCEEDED]
+    if service.desired is Desired.ABSENT or not left:
+        return False
+    serving = [r for r in service.resources if r.action == ZONE_ACTION and r.applied_generation == r.generation]
+    return bool(serving) and all(_waits_for_nameserver(service, task) for task in left)
+
+
+def _waits_for_nameserver(service: Service, task: Task) -> bool:
+    if not task.action.startswith("dns.") or task.status is TaskStatus.CANCELLED:
+        return False
+    if task.status is TaskStatus.FAILED and task.error_class not in BLOCKS_SERVER:
+        return False
+    # A service that was settled already stays so while a nameserver that is back catches up.
+    is_away = task.server.blocked_since is not None or task.server.status not in RUNNABLE
+    return is_away or service.status in (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED)
 
 
 def _set_error(session: Session, service: Service, words: str) -> None:
@@ -110,11 +144,45 @@ def _complete(session: Session, service: Service) -> None:
         service.status, service.terminated_at = ServiceStatus.TERMINATED, now
         journal.say(session, service, "service.terminated", "Everything is removed")
     elif service.desired is Desired.SUSPENDED:
+        if service.status is ServiceStatus.SUSPENDED:
+            return
         service.status = ServiceStatus.SUSPENDED
         journal.say(session, service, "service.suspended", "The service is suspended")
-    else:
+    elif service.status is not ServiceStatus.ACTIVE:
         service.status, service.activated_at = ServiceStatus.ACTIVE, service.activated_at or now
         journal.say(session, service, "service.active", "The service is live")
+
+
+def _is_away() -> ColumnElement[bool]:
+    """Whether a resource's server takes no tasks now."""
+    away = or_(Server.blocked_since.is_not(None), Server.status.not_in(RUNNABLE))
+    return exists().where(Server.id == Resource.server_id, away)
+
+
+def unsettled(session: Session, limit: int = 50) -> list[int]:
+    """Pipelines of services that are being built and wait for nothing but a nameserver that went away since."""
+    others = aliased(Task)
+    away = or_(Server.blocked_since.is_not(None), Server.status.not_in(RUNNABLE))
+    still = exists().where(
+        others.pipeline_id == Task.pipeline_id,
+        others.status.not_in((TaskStatus.SUCCEEDED, TaskStatus.FAILED)),
+        others.action.not_like("dns.%"),
+    )
+    query = (
+        select(Task.pipeline_id)
+        .join(Server, Server.id == Task.server_id)
+        .join(Service, Service.id == Task.service_id)
+        .join(Pipeline, Pipeline.id == Task.pipeline_id)
+        .where(
+            Task.status.in_((TaskStatus.QUEUED, TaskStatus.WAITING)),
+            Task.action.like("dns.%"),
+            away,
+            Service.status == ServiceStatus.DEPLOYING,
+            Pipeline.reason.in_(DEPLOY_REASONS),
+            ~still,
+        )
+    )
+    return list(session.scalars(query.distinct().limit(limit)))
 
 
 def _what_is_left(session: Session, service: Service) -> str | None:
@@ -126,7 +194,11 @@ def _what_is_left(session: Session, service: Service) -> str | None:
     if service.desired is Desired.ACTIVE:
         # What a zone change is about to apply is on its way.
         on_its_way = exists().where(Task.resource_id == Resource.id, Task.status.in_(OPEN_TASK_STATES))
-        behind = mine.where(Resource.applied_generation != Resource.generation, ~on_its_way)
+        behind = mine.where(
+            Resource.applied_generation != Resource.generation,
+            ~on_its_way,
+            ~(Resource.action.startswith("dns.") & _is_away()),
+        )
         is_behind = session.scalar(behind) is not None
         return "A step is still missing on our servers. Our staff can see this." if is_behind else None
     # What was never made of a suspended service is made when it comes back.
