@@ -66,10 +66,11 @@ class Demo:
         pace: float = 1.0,
         machines: Sequence[ServerSpec] = SERVERS,
         nameservers: Sequence[NameserverSpec] = (),
+        pages: bool = True,
     ) -> None:
         self.home = home.resolve()
         self.host, self.port = host, port or free_port()
-        self.pace, self.machines, self.nameservers = pace, machines, nameservers
+        self.pace, self.machines, self.nameservers, self.pages = pace, machines, nameservers, pages
         self.settings = Settings(home=self.home)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._worker: subprocess.Popen[bytes] | None = None
@@ -93,7 +94,7 @@ class Demo:
         self.stop()
 
     def start(self) -> None:
-        """Bring everything up and wait until the pages answer."""
+        """Bring everything up and wait until the pages, if there shall be some, answer."""
         self.home.mkdir(parents=True, exist_ok=True)
         create_key(self.settings.key_file)
         upgrade(self.settings.effective_database_url)
@@ -109,9 +110,11 @@ class Demo:
         self.servers.start()
         self.fleet = Fleet.open(self.settings)
         self.start_worker()
-        self.start_web()
+        if self.pages:
+            self.start_web()
         self._fill()
-        self._wait_ready()
+        if self.pages:
+            self._wait_ready()
 
     def stop(self) -> None:
         """Stop web, worker and servers, in this order; the data stays."""

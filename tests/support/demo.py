@@ -28,14 +28,15 @@ def installation(
     storage: Storage | None = None,
     machines: Sequence[ServerSpec] = SERVERS,
     nameservers: Sequence[NameserverSpec] = (),
+    pages: bool = True,
     **settings: str,
 ) -> Iterator[Demo]:
-    """Sandbox servers, a worker and the pages; ``settings`` go to the processes' environment."""
+    """Sandbox servers, a worker and (unless not asked for) the pages; ``settings`` go to the processes' environment."""
     values = {"LEASE_SECONDS": LEASE_SECONDS, "RECONCILE_SECONDS": "0.5", **settings}
     told = {f"HESTIA_FLEET_{key}": value for key, value in values.items()}
     with (
         environment(told | (storage.environment if storage else {})),
-        Demo(home, pace=pace, machines=machines, nameservers=nameservers) as demo,
+        Demo(home, pace=pace, machines=machines, nameservers=nameservers, pages=pages) as demo,
     ):
         quick_retries(demo.fleet, delay=0.3)
         quiet_nights(demo.fleet)
