@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -12,7 +15,7 @@ from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_file
 from ansible.module_utils.hestia_config_ways import Way, all_ways
 from ansible.module_utils.hestia_converge import Step, Subject
-from ansible.module_utils.hestia_panel import Panel
+from ansible.module_utils.hestia_panel import Panel, PanelError
 
 OPTIONS: dict[str, Any] = {
     "settings": {
@@ -71,6 +74,8 @@ class Settings(Subject[ConfigState]):
                 raise check.bad(f"settings.{key}", "is given more than once")
 
     def look(self) -> ConfigState:
+        if not self.panel.check_mode:
+            self._take_back()
         self.panel.forget_conf()
         conf = read_file(self.panel.conf_path)
         words = {
@@ -90,7 +95,7 @@ class Settings(Subject[ConfigState]):
         return None
 
     def describe(self, state: ConfigState) -> dict[str, Any]:
-        return {setting.key: _shown(setting.key, state) for setting in self.settings}
+        return {setting.key: _shown(setting, state) for setting in self.settings}
 
     def wanted(self, state: ConfigState) -> dict[str, Any]:
         return {setting.key: setting.value for setting in self.settings}
@@ -103,22 +108,58 @@ class Settings(Subject[ConfigState]):
         return state.conf.get(setting.key) == setting.value and setting.key not in state.differing
 
     def _set(self, settings: list[Setting]) -> None:
-        for setting in settings:
-            self.panel.must("v-change-sys-config-value", setting.key, setting.value)
+        with self._conf_kept():
+            for setting in settings:
+                self.panel.must("v-change-sys-config-value", setting.key, setting.value)
 
-    @staticmethod
-    def _step(setting: Setting, state: ConfigState) -> Step:
+    def _step(self, setting: Setting, state: ConfigState) -> Step:
         key, way = setting.key, setting.way
         assert way is not None
+
+        def act() -> None:
+            with self._conf_kept():
+                way.apply(key, setting.value, state.conf)
+
         # With the right label something was left behind, or the label was changed alone.
         alone = state.conf.get(key) == setting.value
         repair = f"what {key} stands for" if alone else ""
-        return Step(f"set {key}", lambda: way.apply(key, setting.value, state.conf), repair)
+        return Step(f"set {key}", act, repair)
+
+    @contextlib.contextmanager
+    def _conf_kept(self) -> Iterator[None]:
+        """A second name of the present hestia.conf, which needs no room: a full disk makes the panel empty the file."""
+        os.link(self.panel.conf_path, self._kept)
+        try:
+            yield
+        finally:
+            damaged = self._damaged()
+            self._take_back()
+        if damaged:
+            raise PanelError("hestia.conf could not be written: is the disk full?", error_class="no_room")
+
+    @property
+    def _kept(self) -> str:
+        return f"{self.panel.conf_path}.hestia-fleet"
+
+    def _damaged(self) -> bool:
+        return not read_file(self._kept).keys() <= read_file(self.panel.conf_path).keys()
+
+    def _take_back(self) -> None:
+        """Put the kept hestia.conf back if the present one has lost lines; also when a predecessor was killed."""
+        if not os.path.exists(self._kept):
+            return
+        if self._damaged():
+            os.replace(self._kept, self.panel.conf_path)
+            self.panel.repair("hestia.conf")
+        else:
+            os.unlink(self._kept)
 
 
-def _shown(key: str, state: ConfigState) -> str:
-    label = state.conf.get(key, "")
-    return f"{label} ({state.differing[key]})" if key in state.differing else label
+def _shown(setting: Setting, state: ConfigState) -> str:
+    """The value; when it is as wanted but what it stands for is not, that too."""
+    label = state.conf.get(setting.key, "")
+    words = state.differing.get(setting.key)
+    return f"{label} ({words})" if words and label == setting.value else label
 
 
 def _checked(entry: dict[str, Any], ways: dict[str, Way]) -> Setting:

@@ -232,9 +232,10 @@ def _read(path: str, most: int = -1) -> Optional[bytes]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PanelError(f"{path} is not a file", error_class="refused")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PanelError(f"{path} is not a file", error_class="refused")
         return file.read(most)
 
 

@@ -74,6 +74,7 @@ POINTS: dict[str, dict[str, str]] = {
     "v-suspend-mail-domain": {"webmail": "no mail any more, the record says active", "restart": "the same"},
     "v-unsuspend-mail-domain": {"record": "active without webmail", "restart": "all made"},
     "v-add-mail-domain-dkim": {"key": "key files, the record says no DKIM"},
+    "v-add-mail-domain-webmail": {"record": "all made, not reloaded"},
     "v-add-mail-account": {"mailbox": "mailbox without a record", "record": "listed, counters too low"},
     "v-delete-mail-account": {"mailbox": "listed, its mail is gone"},
     "v-add-dns-domain": {
@@ -112,6 +113,18 @@ POINTS: dict[str, dict[str, str]] = {
     },
     "v-suspend-dns-domain": {"zone-line": "not served after the next restart, the record says active"},
     "v-unsuspend-dns-domain": {"zone-line": "in named.conf, the record says suspended"},
+    "v-change-sys-config-value": {"moved": "hestia.conf is away, its copy is there"},
+    "v-change-sys-port": {
+        "record": "the new label, the panel listens on the old port",
+        "config": "all but the restart",
+    },
+    "v-change-sys-db-alias": {
+        "record": "the new label, the web servers' includes are old",
+        "apache2-removed": "apache2 has no include any more",
+        "nginx-removed": "nginx has no include any more",
+    },
+    "v-add-sys-cgroups": {"record": "the new label, no account is limited"},
+    "v-delete-sys-cgroups": {"slices": "no account is limited, the old label"},
 }
 #: Commands that end with a restart, so that exit 20 means "done, only the restart failed".
 RESTARTING = frozenset(name for name, points in POINTS.items() if "restart" in points)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from controller.sandbox import panel_files
 from controller.sandbox.dns_templates import template_texts
 from controller.sandbox.panel.main import COMMANDS
 from controller.sandbox.panel.records import format_conf, words
@@ -24,24 +25,13 @@ _FOLDERS = words(
 _HESTIA_FOLDERS = words(
     "bin conf data/ips data/packages data/queue data/users data/templates/dns "
     "data/templates/web/apache2/php-fpm data/templates/web/php-fpm data/templates/web/nginx "
-    "data/templates/web/suspend data/templates/mail/nginx libexec log ssl"
+    "data/templates/mail/nginx libexec log ssl"
 )
 _TEMPLATES = {
     "web/apache2/php-fpm": ("default",),
     "web/php-fpm": ("PHP-8_2", "default", "no-php", "socket"),
     "web/nginx": ("caching", "default", "hosting", "suspended"),
 }
-_ACCESS_DENIED = """<!doctype html>
-<html lang="en">
-\t<head>
-\t\t<title>Access Denied</title>
-\t</head>
-\t<body>
-\t\t<h1>Access Denied</h1>
-\t\t<p>This site is suspended.</p>
-\t</body>
-</html>
-"""
 
 
 def _package(limits: dict[str, str], time: str, date: str) -> dict[str, str]:
@@ -60,7 +50,7 @@ def _systems(capabilities: Iterable[str]) -> dict[str, str]:
     has = set(capabilities)
     off: dict[str, str] = {}
     if not has & {"web", "mail"}:
-        for key in ("WEB_SYSTEM", "WEB_BACKEND", "WEB_SSL", "PROXY_SYSTEM", "FTP_SYSTEM", "DB_SYSTEM"):
+        for key in ("WEB_SYSTEM", "WEB_BACKEND", "WEB_SSL", "PROXY_SYSTEM", "FTP_SYSTEM", "DB_SYSTEM", "DB_PMA_ALIAS"):
             off[key] = ""
     if "mail" not in has:
         for key in ("MAIL_SYSTEM", "IMAP_SYSTEM", "WEBMAIL_SYSTEM"):
@@ -109,7 +99,7 @@ def build(root: Path, hostname: str, ip: str, capabilities: Iterable[str], nat: 
     domain = hostname.partition(".")[2] or hostname
     nameservers = f"ns1.{domain},ns2.{domain}"
 
-    config = DEFAULTS | _systems(capabilities)
+    config = DEFAULTS | {"DB_PMA_ALIAS": panel_files.PMA_ALIAS} | _systems(capabilities)
     (hestia / "conf/hestia.conf").write_text(format_conf(config))
     for folder, names in _TEMPLATES.items():
         for name in names:
@@ -117,7 +107,7 @@ def build(root: Path, hostname: str, ip: str, capabilities: Iterable[str], nat: 
                 (hestia / "data/templates" / folder / f"{name}{ending}").write_text(f"# {name}\n")
     for name, text in template_texts().items():
         (hestia / "data/templates/dns" / f"{name}.tpl").write_text(text)
-    (hestia / "data/templates/web/suspend/index.html").write_text(_ACCESS_DENIED)
+    panel_files.write(root, hestia, config, ip)
     default = _package({"NS": nameservers}, "18:00:00", "2019-01-15")
     small = {"NS": nameservers, "DATABASES": "0"}
     for key in ["WEB_DOMAINS", "WEB_ALIASES", "DNS_DOMAINS", "MAIL_DOMAINS", "MAIL_ACCOUNTS"]:

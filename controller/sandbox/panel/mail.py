@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import checks, vhosts
-from .core import E_ARGS, E_EXISTS, E_NOTEXIST, Panel, Stop
+from .core import E_ARGS, E_EXISTS, E_INVALID, E_NOTEXIST, Panel, Stop
 from .names import to_ascii
 from .nameserver import run, tool
 from .records import Record, words
@@ -185,7 +185,9 @@ def _webmail_names(panel: Panel, domain: str) -> tuple[str, str]:
     return panel.system.get("WEBMAIL_ALIAS", "webmail"), f"{panel.system.get('WEBMAIL_ALIAS', 'webmail')}.{domain}"
 
 
-def _add_webmail(panel: Panel, user: str, domain: str) -> None:
+def _add_webmail(panel: Panel, user: str, domain: str, client: str = "") -> None:
+    # Without a name it is the last one that is installed.
+    client = client or panel.system.get("WEBMAIL_SYSTEM", "").split(",")[-1]
     alias, name = _webmail_names(panel, domain)
     if panel.system.get("DNS_SYSTEM") and panel.zones(user).find(domain):
         # Whatever stood there before becomes an A record.
@@ -199,12 +201,12 @@ def _add_webmail(panel: Panel, user: str, domain: str) -> None:
     os.makedirs(folder, exist_ok=True)
     for server in vhosts.servers(panel):
         path = f"{folder}/{server}.conf"
-        panel.disk.write(path, f"# {server}: {name} shows roundcube\nserver_name {name} mail.{domain};\n", 0o640)
+        panel.disk.write(path, f"# {server}: {name} shows {client}\nserver_name {name} mail.{domain};\n", 0o640)
         panel.warn(vhosts.NOISE)
         link = panel.etc(server, "conf.d/domains", f"{name}.conf")
         panel.disk.remove(link)
         os.symlink(path, link)
-    panel.mails(user).update(domain, {"WEBMAIL": panel.system.get("WEBMAIL_SYSTEM", "")})
+    panel.mails(user).update(domain, {"WEBMAIL": client})
 
 
 def _remove_webmail(panel: Panel, user: str, domain: str) -> None:
@@ -221,12 +223,20 @@ def _remove_webmail(panel: Panel, user: str, domain: str) -> None:
 
 def add_mail_domain_webmail(panel: Panel) -> None:
     user, domain = panel.arg(1), clean_domain(panel.arg(2))
+    client, how = panel.arg(3), panel.arg(4) or "yes"
     panel.usage(2, "USER DOMAIN [WEBMAIL] [RESTART]")
     checks.user_format(panel, user)
     checks.domain_format(panel, domain)
+    checks.restart_format(panel, how)
+    checks.enabled(panel, "WEB_SYSTEM")
+    checks.enabled(panel, "IMAP_SYSTEM")
+    if client and client not in [*panel.system.get("WEBMAIL_SYSTEM", "").split(","), "disabled"]:
+        panel.fail(E_INVALID, f"{client} type is invalid")
     _own(panel, user, domain)
-    _add_webmail(panel, user, domain)
-    restart(panel, panel.arg(4) or "no", "web", "proxy")
+    _add_webmail(panel, user, domain, client)
+    panel.point("record", 0.5)
+    if how == "yes":
+        restart(panel, how, "web", "proxy")
     panel.log(0)
 
 

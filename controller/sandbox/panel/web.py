@@ -173,17 +173,15 @@ def add_web_domain(panel: Panel) -> None:
     panel.log(0)
 
 
-def skeleton(panel: Panel, folder: str, domain: str) -> None:
-    """The page that a new domain shows."""
-    panel.disk.write(
-        f"{folder}/public_html/index.html",
-        f'<!doctype html>\n<html lang="en">\n\t<head>\n\t\t<title>Coming Soon</title>\n\t</head>\n'
-        f"\t<body>\n\t\t<h1>{domain}</h1>\n\t</body>\n</html>\n",
-        0o644,
-    )
-    panel.disk.write(f"{folder}/public_html/robots.txt", "User-agent: *\nCrawl-delay: 10\n", 0o644)
-    for code in (403, 404, 500):
-        panel.disk.write(f"{folder}/document_errors/{code}.html", f"<h1>{code}</h1>\n", 0o644)
+def skeleton(panel: Panel, folder: str, domain: str, part: str = "") -> None:
+    """What a new domain shows, from the panel's standard files; with a part, only that folder as it is."""
+    source = panel.data("templates/web/skel", part)
+    for place, _, files in os.walk(source):
+        target = os.path.normpath(f"{folder}/{part}/{os.path.relpath(place, source)}")
+        os.makedirs(target, exist_ok=True)
+        for file in files:
+            text = panel.disk.read(f"{place}/{file}")
+            panel.disk.write(f"{target}/{file}", text if part else text.replace("%domain%", domain), 0o644)
 
 
 def delete_web_domain(panel: Panel) -> None:

@@ -174,11 +174,12 @@ def rebuild_web_domain(panel: Panel) -> None:
     record = own(panel, user, domain)
     vhosts.write_pool(panel, user, domain, record.get("BACKEND") or "default")
     home = panel.home(user, "web", domain)
-    fresh = not os.path.isdir(f"{home}/public_html")
+    if panel.system.get("POLICY_SYNC_ERROR_DOCUMENTS") != "no":
+        panel.disk.remove(f"{home}/document_errors")
+    if not os.path.isdir(f"{home}/document_errors"):
+        skeleton(panel, home, domain, "document_errors")
     for name in PAGE_FOLDERS:
         os.makedirs(f"{home}/{name}", exist_ok=True)
-    if fresh:
-        skeleton(panel, home, domain)
     _write(panel, user, record)
     panel.call("v-update-user-counters", user)
     restart(panel, how, "web", "proxy")
