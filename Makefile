@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO_HOME ?= $(or $(HESTIA_FLEET_HOME),$(HOME)/.local/share/hestia-fleet-demo)
 DEMO_PORT ?= 8600
 
-.PHONY: demo demo-check bench test test-unit test-property test-conformance test-molecule test-integration test-fault \
+.PHONY: demo demo-check bench scale test test-unit test-property test-conformance test-molecule test-integration test-fault \
 	test-browser test-long test-faults lint fix setup setup-dev lock wheel clean
 
 demo: setup ## Bring up the demo fleet, worker and pages; Ctrl-C stops it
@@ -15,6 +15,9 @@ demo-check: setup ## The demo without a person; one JSON line, exit 0 only if al
 
 bench: setup ## Measured figures; the last line is JSON
 	@$(PY) -m controller.cli bench
+
+scale: setup ## 200 servers and 20 000 services: what pages, calls and inventory cost; the last line is JSON
+	@home=$$(mktemp -d) && $(PY) -m controller.cli scale --home "$$home"; status=$$?; rm -rf "$$home"; exit $$status
 
 setup:
 	@scripts/setup demo

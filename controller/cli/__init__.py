@@ -59,6 +59,7 @@ app.command("inventory")(inventory.inventory)
 app.command("demo")(sandbox.demo)
 app.command("demo-check")(sandbox.demo_check)
 app.command("bench")(sandbox.bench)
+app.command("scale")(sandbox.scale)
 
 
 def _version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands of the sandbox: ``demo``, ``demo-check``, ``bench``."""
+"""Commands of the sandbox: ``demo``, ``demo-check``, ``bench``, ``scale``."""
 
 from __future__ import annotations
 
@@ -46,3 +46,14 @@ def bench() -> None:
     from controller.sandbox.bench import run_bench
 
     typer.echo(json.dumps(run_bench(lambda line: typer.echo(line))))
+
+
+def scale(
+    home: Annotated[Path, typer.Option(help="Folder of the installation; filled if it is empty")],
+    servers: Annotated[int, typer.Option(help="How many servers")] = 200,
+    services: Annotated[int, typer.Option(help="How many services")] = 20_000,
+) -> None:
+    """Measure pages, calls and inventory of a big fleet (rows only); the last line is one JSON object."""
+    from controller.sandbox.scale import measure
+
+    typer.echo(json.dumps(measure(home.expanduser(), servers, services)))
