@@ -37,6 +37,8 @@ class Question:
     """A zone and who is to be asked for it."""
 
     zone_id: int
+    due_at: dt.datetime | None
+    """When it was to be asked; another time there afterwards means that it has changed meanwhile."""
     domain: str
     wanted: WantedZone
     servers: list[tuple[int, str, int]]
@@ -60,7 +62,7 @@ def look(fleet: Fleet) -> int:
         answers = [(question, {number: one.result() for number, one in found.items()}) for question, found in asked]
     for question, found in answers:
         with fleet.database.write() as session:
-            _keep(session, question.zone_id, found)
+            _keep(session, question, found)
     return len(questions)
 
 
@@ -86,7 +88,7 @@ def _take(session: Session) -> list[Question]:
             continue
         zone.check_lease_until = utcnow() + LEASE
         places = [(server.id, server.dns_address or server.address, server.dns_port) for server in servers]
-        questions.append(Question(zone.id, zone.domain, wanted, places))
+        questions.append(Question(zone.id, zone.check_due_at, zone.domain, wanted, places))
     return questions
 
 
@@ -96,11 +98,16 @@ def _ask(question: Question, server: tuple[int, str, int]) -> Answer:
     return ask((address, port), question.domain, wanted.records, wanted.ttl, TIMEOUT)
 
 
-def _keep(session: Session, zone_id: int, answers: dict[int, Answer]) -> None:
+def _keep(session: Session, question: Question, answers: dict[int, Answer]) -> None:
+    zone_id = question.zone_id
     zone = session.get(Zone, zone_id)
     if zone is None:
         return
     now = utcnow()
+    zone.check_lease_until = None
+    if zone.check_due_at != question.due_at:
+        # A nameserver has confirmed a change while they were asked: the answers may be from before, the wish is.
+        return
     session.execute(delete(ZoneAnswer).where(ZoneAnswer.zone_id == zone_id))
     known = set(session.scalars(select(Server.id).where(Server.id.in_(list(answers)))))
     session.add_all(
@@ -118,7 +125,7 @@ def _keep(session: Session, zone_id: int, answers: dict[int, Answer]) -> None:
         if server_id in known
     )
     zone.agrees = all(answer.reached and not answer.problems for answer in answers.values())
-    zone.checked_at, zone.check_lease_until = now, None
+    zone.checked_at = now
     changes = select(
         exists().where(
             Task.service_id == zone.service_id, Task.action == ZONE_ACTION, Task.status.in_(OPEN_TASK_STATES)
