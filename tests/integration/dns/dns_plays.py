@@ -169,7 +169,7 @@ def rich_records(domain: str) -> list[dict[str, Any]]:
         {"name": "@", "type": "CAA", "value": "0 iodef mailto:security@example.net"},
         {"name": "_443._tcp", "type": "TLSA", "value": "3 1 1 " + "AB" * 32},
         {"name": "1.0", "type": "PTR", "value": "host.example.net."},
-        {"name": "sub", "type": "NS", "value": "ns.sub"},
+        {"name": "sub", "type": "NS", "value": f"ns.sub.{domain}"},
         {"name": "sub", "type": "DS", "value": "12345 13 2 " + "0F" * 32},
         {"name": "ns.sub", "type": "A", "value": "192.0.2.41"},
     ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import dns.message
 import dns.query
 
+from controller.sandbox import processes
 from controller.sandbox.pdns import SandboxPowerDns
 from tests.integration.dns.dns_plays import Player, Step, api, local, rich_records, start_play, write_play, zone
 
@@ -113,12 +115,27 @@ def test_a_killed_module_does_no_harm(player: Player, pdns: SandboxPowerDns, dom
     pid = int((pdns.folder / "pdns.pid").read_text())
     # PowerDNS stands still, so the module is killed with its call in PowerDNS's hands.
     os.kill(pid, signal.SIGSTOP)
+    play = start_play(place)
     try:
-        play = start_play(place)
-        time.sleep(4)
-        os.killpg(play.pid, signal.SIGKILL)
-        play.wait()
+        deadline = time.monotonic() + 30
+        while not connected(pdns.api_port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     finally:
+        for each in below(play.pid):
+            os.kill(each, signal.SIGKILL)
+        play.wait()
         os.kill(pid, signal.SIGCONT)
     made, again = player.powerdns(pdns, wish, wish)
     assert (made["failed"], again["changed"]) == (False, False)
+
+
+def connected(port: int) -> bool:
+    """Whether somebody has a connection to this port (state 01 of the kernel's table)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
+
+
+def below(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    return [pid, *(each for child in processes.children(pid) for each in below(child))]
