@@ -90,6 +90,7 @@ class _Filler:
         self.kinds = dict(enumerate(kinds, start=1))
         self.groups = range(1, min(GROUPS, dns // 2, mail) + 1)
         self.customers = max(1, services * 2 // 5)
+        self.password = fleet.vault.seal("nobody signs in with this")
 
     def fill(self) -> None:
         """All tables, parents first."""
@@ -260,7 +261,7 @@ class _Filler:
                 "server_id": server,
                 "username": f"site{number:05}-{role}",
                 "roles": ["dns" if role.startswith("ns") else role],
-                "password": "",
+                "password": self.password,
             }
 
     def _resources(self, number: int) -> Iterator[Row]:

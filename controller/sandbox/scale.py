@@ -83,14 +83,14 @@ def _inventory(home: Path) -> float:
 
 def _pages(fleet: Fleet, services: int) -> dict[str, float]:
     """Milliseconds per page and call: the median of some rounds after a first one."""
-    app = create_app(fleet)
+    app, other = create_app(fleet), create_app(fleet)
     _, plain = tokens.create(fleet, "scale", name=f"scale {time.time_ns()}", scope="admin")
     with fleet.database.read() as session:
         users = session.scalars(select(User.id)).all()
     for user_id in users:
         people.set_password(fleet, "scale", user_id, PASSWORD)
     times: dict[str, float] = {}
-    with TestClient(app, follow_redirects=False) as staff, TestClient(app, follow_redirects=False) as customer:
+    with TestClient(app, follow_redirects=False) as staff, TestClient(other, follow_redirects=False) as customer:
         _sign_in(staff, "staff@big.test")
         _sign_in(customer, "customer1@example.com")
         for path in sorted(set(_paths(app, services))):
