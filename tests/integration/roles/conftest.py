@@ -89,7 +89,12 @@ class Driver:
             private_data_dir=str(place),
             playbook=str(place / "play.yml"),
             inventory=str(place / "hosts.json"),
-            envvars={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            envvars={
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_NOCOLOR": "1",
+                # ansible-runner adds its own folder to this one, and ansible.cfg's does not count any more.
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "callback_plugins"),
+            },
             settings={"pexpect_timeout": 0.2, "suppress_ansible_output": True},
             event_handler=lambda event: self._take(event, done),
             quiet=True,
