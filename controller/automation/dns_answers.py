@@ -88,21 +88,15 @@ def ask(
     """Ask a nameserver for the zone's SOA and for every name and type of its wished records."""
     answer = Answer()
     questions, strange = _questions(domain, records, ttl)
-    seen: dict[str, _Seen] = {}
     try:
         asker = Asker(server, timeout)
-        for last in (False, True):
-            about_soa = _ask_soa(asker, domain, ttl, answer)
-            _ask_all(asker, [one for one in questions if one.label not in seen or seen[one.label].problem], seen)
-            problems = [*about_soa, *(one.problem for one in seen.values() if one.problem)]
-            if last or not problems:
-                break
+        seen: dict[str, _Seen] = {}
+        problems = _ask_once(asker, domain, ttl, questions, seen, answer)
+        if problems:
             time.sleep(again)
+            problems = _ask_once(asker, domain, ttl, questions, seen, answer)
     except GivenUp as reason:
         answer.problems = [str(reason)]
-        return answer
-    except _NotServing as reason:
-        answer.reached, answer.problems = True, [str(reason)]
         return answer
     answer.reached = True
     answer.found = sum(one.right for one in seen.values())
@@ -142,7 +136,19 @@ def agree(answers: Mapping[Key, Answer]) -> Agreement:
     return Agreement(len(ordered) == 1 and len(reached) == len(answers), ordered, differences)
 
 
-# -- the zone's head ---------------------------------------------------------------------------------------
+# -- one round -----------------------------------------------------------------------------------------------
+
+
+def _ask_once(
+    asker: Asker, domain: str, ttl: int, questions: list[_Question], seen: dict[str, _Seen], answer: Answer
+) -> list[str]:
+    """What differs; what was right before is not asked for again."""
+    try:
+        about_soa = _ask_soa(asker, domain, ttl, answer)
+    except _NotServing as reason:
+        return [str(reason)]
+    _ask_all(asker, [one for one in questions if one.label not in seen or seen[one.label].problem], seen)
+    return [*about_soa, *(one.problem for one in seen.values() if one.problem)]
 
 
 def _ask_soa(asker: Asker, domain: str, ttl: int, answer: Answer) -> list[str]:

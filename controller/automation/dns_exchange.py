@@ -14,7 +14,7 @@ import dns.query
 import dns.rdatatype
 
 _PATIENCE = 2
-"""Questions without an answer after which a server is given up."""
+"""Questions in a row without an answer after which a server is given up."""
 _PAYLOAD = 1232
 """Bytes of an answer over UDP that come through everywhere unfragmented."""
 
@@ -42,7 +42,9 @@ class Asker:
             if self._failures >= _PATIENCE:
                 raise GivenUp("does not answer")
             try:
-                return self._exchange(query)
+                said = self._exchange(query)
+                self._failures = 0
+                return said
             except (dns.exception.Timeout, OSError) as error:
                 self._failed(error)
             except dns.exception.DNSException:

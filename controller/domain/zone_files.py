@@ -16,7 +16,7 @@ import dns.tokenizer
 import dns.ttl
 
 from controller.domain.problems import Problem
-from controller.domain.zone_records import TYPES, Record, check_records, normal_record, published
+from controller.domain.zone_records import EXAMPLES, TYPES, Record, check_records, normal_record, published
 
 MOST_BYTES = 1024 * 1024
 MOST_RECORDS = 5000
@@ -138,7 +138,7 @@ class _Reader:
 
     def _record(self, number: int, owner: dns.name.Name, tokens: dns.tokenizer.Tokenizer) -> None:
         seconds, kind = self._ttl_and_type(tokens)
-        label = f"line {number}: {owner.to_text()} {kind}"
+        label = f"line {number}: {owner.to_text().lower()} {kind}"
         if not owner.is_subdomain(self.apex):
             raise ValueError(f"{owner.to_text()} is outside of the zone {self.domain}")
         if kind in _SIGNATURES:
@@ -147,9 +147,7 @@ class _Reader:
         if kind != "SOA" and kind not in TYPES:
             self.found.skipped.append((label, "not all nameservers can hold this type"))
             return
-        data: Any = dns.rdata.from_text(
-            dns.rdataclass.IN, dns.rdatatype.from_text(kind), tokens, self.origin, relativize=False
-        )
+        data = self._data(kind, tokens)
         if kind == "SOA":
             if self.default_ttl is None and self.last_ttl is None:
                 self.last_ttl = int(data.minimum)
@@ -159,6 +157,17 @@ class _Reader:
             self.found.skipped.append((label, "the zone's own nameservers come from the server group"))
             return
         self._take(number, label, owner, kind, data, seconds)
+
+    def _data(self, kind: str, tokens: dns.tokenizer.Tokenizer) -> Any:
+        try:
+            return dns.rdata.from_text(
+                dns.rdataclass.IN, dns.rdatatype.from_text(kind), tokens, self.origin, relativize=False
+            )
+        except dns.exception.UnexpectedEnd:
+            raise
+        except (dns.exception.DNSException, ValueError) as error:
+            example = f", which is written like {EXAMPLES[kind]}" if kind in EXAMPLES else ""
+            raise ValueError(f"not the value of a record of type {kind}{example} ({error})") from None
 
     def _ttl_and_type(self, tokens: dns.tokenizer.Tokenizer) -> tuple[int | None, str]:
         """TTL and class may come in either order, or not at all."""

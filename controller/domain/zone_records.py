@@ -34,7 +34,7 @@ _HOST_OWNERS = ("A", "AAAA", "MX")
 _HOST_TARGETS = ("MX", "NS", "SRV")
 """named refuses names that are no host names (RFC 952, 1123) as owner or target of these."""
 _USUAL_PRIORITY = 10
-_EXAMPLES = {
+EXAMPLES = {
     "A": "192.0.2.1",
     "AAAA": "2001:db8::1",
     "CNAME": "www.example.com",
@@ -42,6 +42,7 @@ _EXAMPLES = {
     "PTR": "host.example.com",
     "MX": "mail.example.com",
     "SRV": "5 5060 sip.example.com (weight, port, host)",
+    "TXT": '"v=spf1 mx -all"',
     "CAA": '0 issue "letsencrypt.org"',
     "TLSA": "3 1 1 and the hash in hexadecimal digits",
     "DS": "12345 13 2 and the hash in hexadecimal digits",
@@ -229,6 +230,8 @@ def _check_owner(name: str, kind: str) -> None:
         raise ValueError("the zone itself cannot be a CNAME: its own SOA and NS records are there")
     if name == "@" and kind == "DS":
         raise ValueError("the zone's own DS record belongs into the zone above it")
+    if name.startswith("*") and kind in ("NS", "DS"):
+        raise ValueError("a * cannot be delegated to other nameservers; each name needs records of its own")
     if kind in _HOST_OWNERS and "_" in name:
         raise ValueError(f"a name with an underscore cannot have {kind} records")
 
@@ -248,7 +251,7 @@ def _value(kind: str, given: str, priority: int | None, domain: str) -> tuple[in
     if kind == "CAA":
         return 0, _caa(text, domain)
     if re.search(r"[\"'\\]", text):
-        raise ValueError(f"a {kind} record holds no quotes or backslashes; it is written like {_EXAMPLES[kind]}")
+        raise ValueError(f"a {kind} record holds no quotes or backslashes; it is written like {EXAMPLES[kind]}")
     fields = text.split()
     if kind in PREFERRED:
         return _preferred(kind, fields, priority, domain)
@@ -256,12 +259,12 @@ def _value(kind: str, given: str, priority: int | None, domain: str) -> tuple[in
         return 0, _address(kind, text)
     if kind in ("TLSA", "DS"):
         if len(fields) < 4:
-            raise ValueError(f"is not the value of a {kind} record, which is written like {_EXAMPLES[kind]}")
+            raise ValueError(f"is not the value of a {kind} record, which is written like {EXAMPLES[kind]}")
         fields = [*fields[:3], "".join(fields[3:]).lower()]
         _parsed(kind, " ".join(fields), domain)
         return 0, " ".join(fields)
     if len(fields) != 1:
-        raise ValueError(f"must be one name, like {_EXAMPLES[kind]}")
+        raise ValueError(f"must be one name, like {EXAMPLES[kind]}")
     return 0, _host(kind, text, domain)
 
 
@@ -273,7 +276,7 @@ def _preferred(kind: str, fields: list[str], priority: int | None, domain: str) 
         priority = _number(fields[0], 0, 65535)
         fields = fields[1:]
     if len(fields) != wanted:
-        raise ValueError(f"is not the value of a {kind} record, which is written like {_EXAMPLES[kind]}")
+        raise ValueError(f"is not the value of a {kind} record, which is written like {EXAMPLES[kind]}")
     if priority is None:
         priority = _USUAL_PRIORITY
     numbers = [str(_number(field, 0, 65535)) for field in fields[:-1]]
@@ -287,7 +290,7 @@ def _address(kind: str, text: str) -> str:
         return str(ipaddress.IPv4Address(text) if kind == "A" else ipaddress.IPv6Address(text))
     except ValueError:
         family = "IPv4" if kind == "A" else "IPv6"
-        raise ValueError(f"{_short(text)} is not an {family} address like {_EXAMPLES[kind]}") from None
+        raise ValueError(f"{_short(text)} is not an {family} address like {EXAMPLES[kind]}") from None
 
 
 def _host(kind: str, text: str, domain: str) -> str:
@@ -303,7 +306,7 @@ def _host(kind: str, text: str, domain: str) -> str:
     labels = host[:-1].split(".")
     usable = all(_LABEL.fullmatch(label) for label in labels) and len(host) <= 254
     if not usable or (kind in _HOST_TARGETS and "_" in host):
-        raise ValueError(f"{_short(text)} is not a host name like {_EXAMPLES[kind].split(' (')[0].split()[-1]}")
+        raise ValueError(f"{_short(text)} is not a host name like {EXAMPLES[kind].split(' (')[0].split()[-1]}")
     if labels[-1].isdigit():
         raise ValueError(f"{_short(text)} is an address; a {kind} record needs the name of a host")
     return host
@@ -325,7 +328,7 @@ def _text(text: str) -> str:
 def _caa(text: str, domain: str) -> str:
     found = _CAA.fullmatch(text)
     if not found or not text.isascii():
-        raise ValueError(f"is not the value of a CAA record, which is written like {_EXAMPLES['CAA']}")
+        raise ValueError(f"is not the value of a CAA record, which is written like {EXAMPLES['CAA']}")
     value = f'{int(found[1])} {found[2].lower()} "{found[3] or found[4] or ""}"'
     _parsed("CAA", value, domain)
     return value
