@@ -13,15 +13,19 @@ import typer
 from controller.cli import (
     catalogue,
     drift,
+    group_config,
     inventory,
     log,
     people,
-    servers,
+    pipelines,
+    server_actions,
     services,
     settings,
     system,
     tasks,
     tickets,
+    usage,
+    zone_templates,
     zones,
 )
 from controller.cli.console import Failed
@@ -41,15 +45,18 @@ app.command("serve")(system.serve)
 app.command("worker")(system.worker)
 app.add_typer(people.user_app, name="user")
 app.add_typer(people.token_app, name="token")
-app.add_typer(servers.server_app, name="server")
-app.add_typer(servers.group_app, name="group")
+app.add_typer(server_actions.server_app, name="server")
+app.add_typer(group_config.group_app, name="group")
 app.add_typer(catalogue.product_app, name="product")
 app.add_typer(catalogue.customer_app, name="customer")
 app.command("order")(services.order)
 app.add_typer(services.service_app, name="service")
 app.add_typer(tasks.task_app, name="task")
 app.add_typer(drift.drift_app, name="drift")
+app.add_typer(pipelines.pipeline_app, name="pipeline")
 app.add_typer(zones.zone_app, name="zone")
+app.add_typer(zone_templates.template_app, name="zone-template")
+app.add_typer(usage.usage_app, name="usage")
 app.add_typer(tickets.ticket_app, name="ticket")
 app.add_typer(tickets.webhook_app, name="webhook")
 app.add_typer(settings.settings_app, name="settings")

@@ -10,10 +10,8 @@ from pydantic import BaseModel, Field
 from controller.domain.words import (
     Capability,
     Desired,
-    Driver,
     Mode,
     Reason,
-    ServerStatus,
     ServiceStatus,
 )
 
@@ -42,57 +40,6 @@ class Ref(BaseModel):
 
     id: int
     name: str
-
-
-class HostKeyAnswer(BaseModel):
-    """The pinned SSH host key."""
-
-    type: str
-    fingerprint: str
-
-
-class SshAnswer(BaseModel):
-    """How the controller signs in; never with what."""
-
-    user: str
-    become: bool
-    method: str = Field(description="password or private_key")
-
-
-class ServerAnswer(BaseModel):
-    """A server."""
-
-    id: int
-    name: str
-    driver: Driver
-    status: ServerStatus
-    address: str
-    port: int
-    capabilities: list[Capability]
-    group: Ref | None
-    attached_to: list[Ref] = Field(description="groups that this server does DNS for")
-    capacity: int
-    ssh: SshAnswer
-    host_key: HostKeyAnswer
-    hostname: str
-    facts: dict[str, Any] = Field(description="what the last check found")
-    problem: str | None = Field(description="why the last check failed")
-    checked_at: dt.datetime | None
-    created_at: dt.datetime
-    links: Links
-
-
-class GroupAnswer(BaseModel):
-    """A server group."""
-
-    id: int
-    name: str
-    description: str
-    variables: dict[str, Any]
-    servers: list[Ref]
-    dns_servers: list[Ref]
-    created_at: dt.datetime
-    links: Links
 
 
 class ProductAnswer(BaseModel):
@@ -191,49 +138,3 @@ class ServiceAnswer(ServiceSummary):
     accounts: list[AccountAnswer]
     servers: list[HostingServer]
     limits: dict[str, Any]
-
-
-class ZoneSummary(BaseModel):
-    """A zone, as lists show it."""
-
-    domain: str
-    domain_unicode: str
-    service_id: int
-    status: ServiceStatus
-    nameservers: int = Field(description="servers that publish it")
-    up_to_date: bool = Field(description="whether every one of them has confirmed the newest wish")
-    links: Links
-
-
-class RecordAnswer(BaseModel):
-    """A record as it should be; ``name`` is relative, ``@`` the zone itself."""
-
-    name: str
-    type: str
-    value: str
-    ttl: int
-    priority: int | None
-
-
-class ZoneServer(BaseModel):
-    """A zone on one nameserver."""
-
-    server: str
-    hostname: str
-    desired: Desired
-    generation: int
-    applied_generation: int
-    up_to_date: bool
-    applied_at: dt.datetime | None
-    serial: str | None
-    records: int | None
-
-
-class ZoneAnswer(ZoneSummary):
-    """A zone with its records as they should be, and what each nameserver has confirmed."""
-
-    ttl: int | None
-    soa: str | None
-    records: list[RecordAnswer]
-    not_ready: str | None = Field(description="why the records cannot be said yet")
-    servers: list[ZoneServer]

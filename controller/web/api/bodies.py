@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Wi
 from pydantic_core import PydanticCustomError
 
 from controller.domain.limits import CATALOGUE, UNLIMITED
-from controller.domain.words import Capability, Driver, Mode
+from controller.domain.words import Capability, Mode
 
 KEY_MAX = 253
 
@@ -50,56 +50,6 @@ class Body(BaseModel):
 
 class Nothing(Body):
     """A call that takes no fields; the body may be left out."""
-
-
-class SshLogin(Body):
-    """How the controller signs in to a server: a password or a private key."""
-
-    user: str = Field("root", examples=["root"])
-    password: str | None = Field(None, repr=False)
-    private_key: str | None = Field(None, repr=False, description="OpenSSH or PEM format, without a passphrase")
-    become: bool | None = Field(None, description="whether the login takes sudo; default: unless it is root")
-
-
-class HostKeyBody(Body):
-    """A host key that changed, accepted."""
-
-    fingerprint: str = Field(
-        description="the server must show this key now", examples=["SHA256:3cbLpTt5TNjVZvZ0p5cPmpMkgYTD4G3OPTu0bWBMXSc"]
-    )
-
-
-class NewServer(Body):
-    """A server to take over."""
-
-    name: str = Field(examples=["web01"])
-    address: str = Field(description="IP address or host name", examples=["192.0.2.11"])
-    port: int = Field(22, description="of SSH, 1 to 65535", json_schema_extra={"minimum": 1, "maximum": 65535})
-    driver: str = Field(Driver.HESTIACP.value, json_schema_extra={"enum": [Driver.HESTIACP.value]})
-    capabilities: list[str] = Field(
-        description="what the server is allowed to host",
-        json_schema_extra={"items": {"type": "string", "enum": [word.value for word in Capability]}},
-    )
-    group: Key | None = Field(
-        None, description="takes a web or mail server into the group and attaches a DNS server to it"
-    )
-    ssh: SshLogin
-    host_key_fingerprint: str | None = Field(
-        None,
-        description="without it the key found now is pinned; with it the server must show this key",
-        examples=["SHA256:3cbLpTt5TNjVZvZ0p5cPmpMkgYTD4G3OPTu0bWBMXSc"],
-    )
-    capacity: int = Field(0, description="most services this server takes; 0 means no limit")
-
-
-class NewGroup(Body):
-    """A server group."""
-
-    name: str = Field(examples=["Poland"])
-    description: str = ""
-    variables: dict[str, str] = Field(
-        default_factory=dict, description="values for zone templates", examples=[{"ns1": "ns1.example.net"}]
-    )
 
 
 class NewProduct(Body):

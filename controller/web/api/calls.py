@@ -13,6 +13,8 @@ from controller.engine.fleet import Fleet
 from controller.store.base import Base
 from controller.store.queries import Page
 
+MAX_BODY = 256 * 1024
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -89,6 +91,8 @@ class Call:
     text: tuple[str, ...] = ()
     """Media types of an answer that is text."""
     public: bool = False
+    largest: int = MAX_BODY
+    """Bytes of a body."""
     problems: tuple[str, ...] = field(default=())
 
     @property

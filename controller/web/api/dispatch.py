@@ -30,13 +30,12 @@ from controller.store.models import ApiToken
 from controller.web.access import Access, declare
 from controller.web.api import PREFIX, idempotency
 from controller.web.api.bodies import Nothing, sound_key
-from controller.web.api.calls import Asked, Call, Creates, Follow, Listed, TextFile
+from controller.web.api.calls import MAX_BODY, Asked, Call, Creates, Follow, Listed, TextFile
 from controller.web.api.creation import CreatingDatabase
 from controller.web.api.problems import ProblemError, from_operation, from_validation, respond
 from controller.web.live import after_of, live_of, stream_response
 
 log = logging.getLogger(__name__)
-MAX_BODY = 256 * 1024
 REALM = 'Bearer realm="hestia-fleet"'
 
 
@@ -72,7 +71,8 @@ class Address:
 
     async def _respond(self, request: Request) -> Response:
         try:
-            incoming = await read(request)
+            call = self.calls.get(request.method)
+            incoming = await read(request, call.largest if call is not None else MAX_BODY)
             done = await run_in_threadpool(self.work, incoming)
         except ProblemError as problem:
             return respond(problem)
@@ -123,17 +123,17 @@ class Address:
             raise ProblemError("unavailable", "the database does not answer", headers={"Retry-After": "5"}) from None
 
 
-async def read(request: Request) -> Incoming:
+async def read(request: Request, largest: int) -> Incoming:
     """The request with its body. Raises ProblemError for one that is too large."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY:
-        raise _too_large()
+    if length.isdecimal() and int(length[:20]) > largest:
+        raise _too_large(largest)
     body = b""
     if request.method not in ("GET", "HEAD"):
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY:
-                raise _too_large()
+            if len(body) > largest:
+                raise _too_large(largest)
     return Incoming(
         fleet=request.app.state.fleet,
         method=request.method,
@@ -148,8 +148,8 @@ async def read(request: Request) -> Incoming:
     )
 
 
-def _too_large() -> ProblemError:
-    reason = f"must have at most {MAX_BODY} bytes"
+def _too_large(largest: int) -> ProblemError:
+    reason = f"must have at most {largest} bytes"
     return ProblemError("too-large", f"the body {reason}", [Problem("body", reason)])
 
 

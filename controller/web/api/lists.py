@@ -12,18 +12,21 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from controller.domain.words import Capability, Driver, ServerStatus, ServiceStatus, TaskStatus
 from controller.operations.records import must
-from controller.store.models import Customer, Product, Resource, Server, ServerGroup, Service, Task
+from controller.store.models import Customer, Product, Server, ServerGroup, Service, Task
 from controller.store.queries import (
     Page,
     find_customer,
     find_group,
     find_server,
     find_service,
+    paged,
     service_page,
 )
+from controller.store.server_queries import in_trouble
 from controller.store.task_queries import STUCK, TaskFilter, task_page
+from controller.store.zone_models import Zone, ZoneRecord
+from controller.store.zone_queries import ZoneFilter, zone_page
 from controller.web.api.bodies import KEY_MAX, sound_key
-from controller.web.api.represent import ZONE
 
 T = TypeVar("T")
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
@@ -73,6 +76,7 @@ def sort_field(columns: Sequence[str], default: str) -> Any:
 class ServerParameters(ListParameters):
     """Servers by group, capability, driver, status."""
 
+    trouble: bool = Field(False, description="only servers that do not answer or whose last check failed")
     status: ServerStatus | None = None
     capability: Capability | None = None
     driver: Driver | None = None
@@ -121,9 +125,14 @@ class TaskParameters(ListParameters):
 
 
 class ZoneParameters(ListParameters):
-    """Zones."""
+    """Zones by what their nameservers answer, by nameserver."""
 
-    sort: str = sort_field(("domain", "created"), "domain")
+    search: Search = Field("", description="part of the domain")
+    state: Literal["", "agrees", "differs", "unasked", "waiting"] = Field(
+        "", description="waiting: for a write; with a server: the state there"
+    )
+    server: Name = Field(None, description="id or name of a nameserver")
+    sort: str = sort_field(("id", "domain", "agrees", "checked"), "domain")
 
 
 class EventParameters(Parameters):
@@ -148,6 +157,8 @@ class StreamParameters(Parameters):
 def servers(session: Session, asked: ServerParameters) -> Page[Server]:
     """Servers with their groups. Raises NotFound for an unknown group."""
     query = select(Server).options(selectinload(Server.group), selectinload(Server.dns_groups))
+    if asked.trouble:
+        query = query.where(in_trouble())
     if asked.status:
         query = query.where(Server.status == asked.status)
     if asked.capability:
@@ -238,13 +249,17 @@ def service_tasks(session: Session, service_id: int, asked: ServiceTaskParameter
     return as_asked(found, asked)
 
 
-def zones(session: Session, asked: ZoneParameters) -> Page[Service]:
-    """Services that have a zone, with their resources."""
-    query = (
-        select(Service).options(selectinload(Service.resources)).where(Service.resources.any(Resource.action == ZONE))
-    )
-    columns = {"domain": Service.domain, "created": Service.created_at}
-    return _paged(session, query, asked, columns, (Service.domain, Service.domain_unicode))
+def zones(session: Session, asked: ZoneParameters) -> Page[Zone]:
+    """Zones with their services. Raises NotFound for an unknown server."""
+    server = must(find_server(session, asked.server), "server", asked.server) if asked.server is not None else None
+    wanted = ZoneFilter(search=asked.search, state=asked.state, server_id=server.id if server else None)
+    return as_asked(zone_page(session, wanted, sort=asked.sort, page=asked.page, per_page=asked.per_page), asked)
+
+
+def own_records(session: Session, zone_id: int, asked: PageParameters) -> Page[ZoneRecord]:
+    """A zone's own records."""
+    query = select(ZoneRecord).where(ZoneRecord.zone_id == zone_id).order_by(ZoneRecord.id)
+    return as_asked(paged(session, query, asked.page, asked.per_page), asked)
 
 
 def _paged(

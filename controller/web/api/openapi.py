@@ -20,6 +20,15 @@ from controller.web.api.problems import KINDS, MEDIA_TYPE, ProblemDocument, prob
 Schema = dict[str, Any]
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"\{(\w+)\}")
+ONLY_IDS = frozenset({"tasks", "pipelines", "tickets", "drift-checks", "zone-runs"})
+WORDS = {
+    ("groups", "tier"): "all, web, mail or dns",
+    ("groups", "name"): "of a standard file",
+    ("zones", "id"): "id or domain",
+    ("services", "id"): "id or domain",
+    ("zone-templates", "id"): "id or name, or built-in",
+}
+"""What parameters of addresses are, where it is not an id or a name."""
 
 DESCRIPTION = """\
 Sell and run hosting on many HestiaCP servers as one fleet.
@@ -37,8 +46,14 @@ TAGS = {
     "products": "What is sold.",
     "customers": "Who buys.",
     "services": "One customer's hosting on one domain.",
+    "config-keys": "Settings of panels that groups can manage.",
+    "usage": "What services use of what they may.",
     "tasks": "Units of queued work, and their logs.",
+    "pipelines": "Tasks that were started together, and what came out.",
     "zones": "DNS zones of services.",
+    "zone-runs": "Changes of many zones, a few at a time.",
+    "zone-templates": "Records with placeholders that zones are made of.",
+    "zone-placeholders": "What can stand in zone templates.",
     "drift-checks": "Comparisons of the whole fleet with what it should be.",
     "tickets": "Failures that need a person.",
     "webhooks": "Addresses that are told what happens, and what was sent to them.",
@@ -147,17 +162,14 @@ def _operation(call: Call, schemas: dict[type[BaseModel], Schema]) -> Schema:
 
 
 def _path_parameters(call: Call) -> list[Schema]:
-    only_id = call.tag in ("tasks", "tickets", "drift-checks")
-    return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": "id" if only_id else "id or name",
-            "schema": {"type": "integer", "minimum": 1} if only_id else {"type": "string", "minLength": 1},
-        }
-        for name in PARAMETER.findall(call.path)
-    ]
+    return [_path_parameter(call, name) for name in PARAMETER.findall(call.path)]
+
+
+def _path_parameter(call: Call, name: str) -> Schema:
+    only_id = name == "record" or (name == "id" and call.tag in ONLY_IDS)
+    described = WORDS.get((call.tag, name), "id" if only_id else "id or name")
+    schema: Schema = {"type": "integer", "minimum": 1} if only_id else {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "description": described, "schema": schema}
 
 
 def _query_parameters(call: Call) -> list[Schema]:

@@ -41,7 +41,7 @@ KINDS: Mapping[str, Kind] = {
         "The first request is still being worked on",
         "Another request with this Idempotency-Key has not been answered yet; ask again after `Retry-After` seconds.",
     ),
-    "too-large": Kind(413, "The body is too large", "A body has at most 256 KiB."),
+    "too-large": Kind(413, "The body is too large", "A body has at most 256 KiB, more where it holds a whole file."),
     "media-type": Kind(415, "The body must be JSON", "Send `Content-Type: application/json`."),
     "invalid": Kind(
         422, "Some fields are not right", "`errors` names each field and the reason. Nothing has been written."

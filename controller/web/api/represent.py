@@ -7,89 +7,30 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from controller.automation.hostkeys import HostKey
-from controller.automation.variables import NotReadyError, role_variables
-from controller.domain.words import Capability, Desired, TaskStatus
-from controller.domain.zones import DEFAULT_TTL
+from controller.domain.words import Capability, TaskStatus
 from controller.store.models import (
     Account,
     Customer,
     Pipeline,
     Product,
-    Resource,
     Server,
-    ServerGroup,
     Service,
     Task,
 )
 from controller.store.queries import Progress, current_pipeline, progress
-from controller.store.vault import Vault
 from controller.web.api import PREFIX
 from controller.web.api.answers import (
     AccountAnswer,
     CustomerAnswer,
     CustomerRef,
-    GroupAnswer,
     HostingServer,
-    HostKeyAnswer,
     PipelineAnswer,
     ProductAnswer,
     ProgressAnswer,
-    RecordAnswer,
     Ref,
-    ServerAnswer,
     ServiceAnswer,
     ServiceSummary,
-    SshAnswer,
-    ZoneAnswer,
-    ZoneServer,
-    ZoneSummary,
 )
-
-ZONE = "dns.zone"
-
-
-def server_answer(server: Server) -> ServerAnswer:
-    """A server, without its credentials."""
-    me = f"{PREFIX}/servers/{server.id}"
-    return ServerAnswer(
-        id=server.id,
-        name=server.name,
-        driver=server.driver,
-        status=server.status,
-        address=server.address,
-        port=server.port,
-        capabilities=server.capabilities,
-        group=Ref(id=server.group.id, name=server.group.name) if server.group else None,
-        attached_to=[Ref(id=group.id, name=group.name) for group in server.dns_groups],
-        capacity=server.capacity,
-        ssh=SshAnswer(
-            user=server.ssh_user,
-            become=server.become,
-            method="private_key" if server.ssh_private_key else "password",
-        ),
-        host_key=HostKeyAnswer(type=server.host_key.split(" ")[0], fingerprint=HostKey(server.host_key).fingerprint),
-        hostname=server.hostname,
-        facts=server.facts,
-        problem=server.problem,
-        checked_at=server.checked_at,
-        created_at=server.created_at,
-        links={"self": me, "check": f"{me}/check", "tasks": f"{PREFIX}/tasks?server={server.id}"},
-    )
-
-
-def group_answer(group: ServerGroup) -> GroupAnswer:
-    """A group with its servers."""
-    return GroupAnswer(
-        id=group.id,
-        name=group.name,
-        description=group.description,
-        variables=group.variables,
-        servers=[Ref(id=server.id, name=server.name) for server in group.servers],
-        dns_servers=[Ref(id=server.id, name=server.name) for server in group.dns_servers],
-        created_at=group.created_at,
-        links={"self": f"{PREFIX}/groups/{group.id}", "servers": f"{PREFIX}/servers?group={group.id}"},
-    )
 
 
 def product_answer(product: Product) -> ProductAnswer:
@@ -195,75 +136,4 @@ def pipeline_answer(pipeline: Pipeline) -> PipelineAnswer:
     """A pipeline, in short."""
     return PipelineAnswer(
         id=pipeline.id, reason=pipeline.reason, created_at=pipeline.created_at, finished_at=pipeline.finished_at
-    )
-
-
-def zone_resources(service: Service) -> list[Resource]:
-    """The service's zone on each of its nameservers."""
-    return [resource for resource in service.resources if resource.action == ZONE]
-
-
-def zone_summary(service: Service) -> ZoneSummary:
-    """A zone for a list."""
-    copies = zone_resources(service)
-    return ZoneSummary(
-        domain=service.domain,
-        domain_unicode=service.domain_unicode,
-        service_id=service.id,
-        status=service.status,
-        nameservers=len(copies),
-        up_to_date=all(copy.applied_generation == copy.generation for copy in copies),
-        links={
-            "self": f"{PREFIX}/zones/{service.domain}",
-            "service": f"{PREFIX}/services/{service.id}",
-        },
-    )
-
-
-def zone_answer(session: Session, vault: Vault, service: Service) -> ZoneAnswer:
-    """A zone as it should be, and what each nameserver has confirmed."""
-    copies = zone_resources(service)
-    wanted = [copy for copy in copies if copy.desired is not Desired.ABSENT]
-    ttl, soa, not_ready = None, None, None
-    records: list[RecordAnswer] = []
-    if wanted:
-        try:
-            # The very variables a task would give the role, so that this never tells another story.
-            values = role_variables(session, vault, wanted[0]).values
-        except NotReadyError as problem:
-            not_ready = str(problem)
-        else:
-            ttl, soa = values.get("hestia_dns_ttl", DEFAULT_TTL), values.get("hestia_dns_soa")
-            records = [
-                RecordAnswer(
-                    name=record["name"],
-                    type=record["type"],
-                    value=record["value"],
-                    ttl=record.get("ttl", ttl),
-                    priority=record.get("priority"),
-                )
-                for record in values.get("hestia_dns_records", [])
-            ]
-    return ZoneAnswer(
-        **dict(zone_summary(service)),
-        ttl=ttl,
-        soa=soa,
-        records=records,
-        not_ready=not_ready,
-        servers=[_zone_server(copy) for copy in copies],
-    )
-
-
-def _zone_server(copy: Resource) -> ZoneServer:
-    serial, records = copy.facts.get("serial"), copy.facts.get("records")
-    return ZoneServer(
-        server=copy.server.name,
-        hostname=copy.server.hostname,
-        desired=copy.desired,
-        generation=copy.generation,
-        applied_generation=copy.applied_generation,
-        up_to_date=copy.applied_generation == copy.generation,
-        applied_at=copy.applied_at,
-        serial=None if serial is None else str(serial),
-        records=records if isinstance(records, int) else None,
     )

@@ -1,0 +1,159 @@
+"""Calls on server groups: what they are, their variables, servers and nameservers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from controller.operations import groups
+from controller.operations.records import must
+from controller.store.models import ServerGroup
+from controller.store.queries import find_group
+from controller.web.api import lists
+from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.group_answers import (
+    GroupAnswer,
+    GroupChange,
+    MemberBody,
+    NameserversBody,
+    NewGroup,
+    VariablesBody,
+    group_answer,
+)
+
+
+def find(session: Session, key: str) -> ServerGroup:
+    """A group by id or name. Raises NotFound."""
+    return must(find_group(session, key), "group", key)
+
+
+def _list(asked: Asked) -> Listed:
+    with asked.fleet.database.read() as session:
+        page = lists.groups(session, asked.query)
+        return Listed(page, [group_answer(session, group) for group in page.items])
+
+
+def _get(asked: Asked) -> GroupAnswer:
+    with asked.fleet.database.read() as session:
+        return group_answer(session, find(session, asked.key))
+
+
+def _create(asked: Asked) -> None:
+    body: NewGroup = asked.body
+    groups.create(asked.fleet, asked.actor, name=body.name, description=body.description, variables=body.variables)
+
+
+def _created(session: Session, group: ServerGroup, _added: Sequence[Any]) -> GroupAnswer:
+    return group_answer(session, group)
+
+
+def _edit(asked: Asked) -> GroupAnswer:
+    body: GroupChange = asked.body
+    with asked.fleet.database.read() as session:
+        group = find(session, asked.key)
+    changes = {
+        "name": group.name,
+        "description": group.description,
+        "zone_template": group.zone_template_id,
+        "zone_ttl": group.zone_ttl,
+    } | body.model_dump(exclude_unset=True)
+    return _answer(asked, groups.edit(asked.fleet, asked.actor, group.id, **changes))
+
+
+def _delete(asked: Asked) -> GroupAnswer:
+    gone = _get(asked)
+    groups.delete_group(asked.fleet, asked.actor, gone.id)
+    return gone
+
+
+def _variables(asked: Asked) -> GroupAnswer:
+    body: VariablesBody = asked.body
+    return _answer(asked, groups.set_variables(asked.fleet, asked.actor, asked.key, body.variables))
+
+
+def _nameservers(asked: Asked) -> GroupAnswer:
+    body: NameserversBody = asked.body
+    return _answer(asked, groups.attach_dns(asked.fleet, asked.actor, asked.key, body.dns_servers))
+
+
+def _add_server(asked: Asked) -> GroupAnswer:
+    body: MemberBody = asked.body
+    return _answer(asked, groups.add_server(asked.fleet, asked.actor, asked.key, body.server))
+
+
+def _remove_server(asked: Asked) -> GroupAnswer:
+    return _answer(asked, groups.remove_server(asked.fleet, asked.actor, asked.key, asked.path["server"]))
+
+
+def _answer(asked: Asked, group: ServerGroup) -> GroupAnswer:
+    with asked.fleet.database.read() as session:
+        return group_answer(session, session.get_one(ServerGroup, group.id))
+
+
+CALLS = (
+    Call("GET", "/groups", "List server groups", _list, answer=GroupAnswer, query=lists.NamedParameters, listed=True),
+    Call(
+        "POST",
+        "/groups",
+        "Create a server group",
+        _create,
+        answer=GroupAnswer,
+        status=201,
+        body=NewGroup,
+        creates=Creates(ServerGroup, _created),
+    ),
+    Call("GET", "/groups/{id}", "Show a server group", _get, answer=GroupAnswer),
+    Call(
+        "PATCH",
+        "/groups/{id}",
+        "Change a server group; what is left out stays",
+        _edit,
+        answer=GroupAnswer,
+        body=GroupChange,
+        problems=("conflict",),
+    ),
+    Call(
+        "DELETE",
+        "/groups/{id}",
+        "Remove a group that no server and no product belongs to",
+        _delete,
+        answer=GroupAnswer,
+        problems=("refused",),
+    ),
+    Call(
+        "PUT",
+        "/groups/{id}/variables",
+        "Set the variables of a group",
+        _variables,
+        answer=GroupAnswer,
+        body=VariablesBody,
+    ),
+    Call(
+        "PUT",
+        "/groups/{id}/dns-servers",
+        "Set the nameservers of a group: its zones go to new ones and leave those left out",
+        _nameservers,
+        answer=GroupAnswer,
+        body=NameserversBody,
+        problems=("refused",),
+    ),
+    Call(
+        "POST",
+        "/groups/{id}/servers",
+        "Take a web or mail server into a group",
+        _add_server,
+        answer=GroupAnswer,
+        body=MemberBody,
+        problems=("refused",),
+    ),
+    Call(
+        "DELETE",
+        "/groups/{id}/servers/{server}",
+        "Take a server out of a group; what lives on it goes on",
+        _remove_server,
+        answer=GroupAnswer,
+        problems=("refused",),
+    ),
+)
