@@ -120,7 +120,7 @@ POINTS: dict[str, dict[str, str]] = {
     },
     "v-change-sys-db-alias": {
         "record": "the new label, the web servers' includes are old",
-        "apache2-removed": "apache2 has no include any more",
+        "apache-removed": "apache2 has no include any more",
         "nginx-removed": "nginx has no include any more",
     },
     "v-add-sys-cgroups": {"record": "the new label, no account is limited"},

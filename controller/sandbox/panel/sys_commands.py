@@ -165,7 +165,10 @@ def change_sys_db_alias(panel: Panel) -> None:
             if not os.path.exists(path):
                 continue
             panel.disk.remove(path)
-            panel.point(f"{server}-removed")
+            if server == "apache2":
+                panel.point("apache-removed")
+            else:
+                panel.point("nginx-removed")
             text = panel.disk.read(f"{panel.hestia}/install/deb/{pattern}")
             panel.disk.write(path, text.replace(f"%{tool}_alias%", alias), 0o644)
             # Whether the restart works is not looked at.

@@ -165,7 +165,7 @@ def test_without_web_servers_webmail_is_only_a_label(
         ("v-change-sys-port", "record", "BACKEND_PORT", "9101", "panel_port"),
         ("v-change-sys-port", "config", "BACKEND_PORT", "9102", "panel_port"),
         ("v-change-sys-db-alias", "record", "DB_PMA_ALIAS", "pma1", "pma_alias"),
-        ("v-change-sys-db-alias", "apache2-removed", "DB_PMA_ALIAS", "pma2", "pma_alias"),
+        ("v-change-sys-db-alias", "apache-removed", "DB_PMA_ALIAS", "pma2", "pma_alias"),
         ("v-change-sys-db-alias", "nginx-removed", "DB_PMA_ALIAS", "pma3", "pma_alias"),
         ("v-add-sys-cgroups", "record", "RESOURCES_LIMIT", "yes", "cgroups"),
         ("v-delete-sys-cgroups", "slices", "RESOURCES_LIMIT", "no", "cgroups"),
