@@ -20,7 +20,7 @@ from controller.operations.fields import Fields
 from controller.operations.records import audit
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, Service, Task, TaskNeed
-from controller.store.task_queries import TaskFilter, matching_ids
+from controller.store.task_queries import TaskFilter, count_tasks, matching_ids
 
 CHUNK = 100
 """Tasks per transaction: others get their turn in between."""
@@ -60,6 +60,8 @@ class BulkResult:
 
     action: BulkAction
     done: int = 0
+    at_most: bool = False
+    """A count of what may be done, before each was looked at."""
     skipped: dict[str, list[int]] = field(default_factory=dict)
     """Ids by reason."""
 
@@ -134,9 +136,13 @@ def run(
 
 
 def removable(session: Session, wanted: TaskFilter, stuck_now: ColumnElement[bool]) -> BulkResult:
-    """What deleting everything a filter finds would do now."""
+    """What deleting everything a filter finds would do now; of very many only how many there are."""
     result = BulkResult(BulkAction.DELETE)
-    result.done = len(_sort_out(session, matching_ids(session, wanted, stuck_now), result))
+    found = count_tasks(session, *wanted.where(stuck_now))
+    if found > LOOK_CHUNK:
+        result.done, result.at_most = found, True
+    else:
+        result.done = len(_sort_out(session, matching_ids(session, wanted, stuck_now), result))
     return result
 
 

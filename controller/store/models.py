@@ -283,6 +283,14 @@ class Resource(Base):
     __table_args__ = (
         UniqueConstraint("server_id", "action", "name"),
         CheckConstraint("applied_generation <= generation", name="applied_not_ahead"),
+        Index(
+            "ix_resources_behind",
+            "action",
+            "server_id",
+            "service_id",
+            sqlite_where=text("applied_generation < generation"),
+            postgresql_where=text("applied_generation < generation"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -337,6 +345,7 @@ class Task(Base):
         Index("ix_tasks_status_priority_id", "status", "priority", "id"),
         Index("ix_tasks_service_id_id", "service_id", "id"),
         Index("ix_tasks_server_id_status", "server_id", "status"),
+        Index("ix_tasks_status_finished_at", "status", "finished_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, CompoundSelect, Select, exists, func, or_, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
+from controller.domain.pipelines import LABELS, REMOVAL_LABELS, SUSPEND_LABELS
 from controller.domain.words import RUNNABLE, STATUS_ACTION, TaskStatus
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote
-from controller.store.models import GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
+from controller.store.models import Account, GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
 from controller.store.queries import Page, is_id, like, ordered, paged
 from controller.store.work_models import WorkerProcess
 
@@ -27,7 +28,8 @@ class TaskFilter:
     """Which tasks; what is left empty does not narrow."""
 
     search: str = ""
-    """Part of the target, the step's words or the error, or ``#`` and a task's number."""
+    """Part of a domain or account, of the target of a task on a server, of a step's words or an error, or ``#`` and a
+    task's number."""
     state: str = ""
     """A TaskStatus or ``stuck``."""
     states: Collection[TaskStatus] = ()
@@ -73,8 +75,35 @@ class TaskFilter:
         text = self.search.strip()
         if text.startswith("#") and is_id(text[1:]):
             return Task.id == int(text[1:])
-        pattern = like(text)
-        return or_(*(column.ilike(pattern, escape="\\") for column in (Task.target, Task.label, Task.error)))
+        return Task.id.in_(union_all(*_looked_through(text)))
+
+
+def _looked_through(text: str) -> list[Select[int]]:
+    """Ids of the tasks that a text is found in. What services' tasks are about is looked for among the services and
+    accounts, of which there are far fewer, and a step's words among the words there are."""
+    pattern = like(text)
+
+    def has(*columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        return or_(*(column.ilike(pattern, escape="\\") for column in columns))
+
+    services: CompoundSelect[Any] = union_all(
+        select(Service.id).where(has(Service.domain, Service.domain_unicode)),
+        select(Account.service_id).where(has(Account.username), Account.service_id.is_not(None)),
+    )
+    actions = [
+        action
+        for words in (LABELS, REMOVAL_LABELS, SUSPEND_LABELS)
+        for action, label in words.items()
+        if text.lower() in label.lower()
+    ]
+    trouble = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED, TaskStatus.HELD)
+    return [
+        select(Task.id).where(Task.service_id.in_(services)),
+        select(Task.id).where(Task.service_id.is_(None), has(Task.target, Task.label)),
+        select(Task.id).where(Task.server_id.in_(select(Server.id).where(has(Server.name, Server.hostname)))),
+        select(Task.id).where(Task.action.in_(actions)),
+        select(Task.id).where(Task.status.in_(trouble), has(Task.error)),
+    ]
 
 
 def task_page(

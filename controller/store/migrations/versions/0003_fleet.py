@@ -171,6 +171,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_zone_records_zone_id"), "zone_records", ["zone_id"], unique=False)
     # Columns are added in place: SQLite would empty what refers to a table that is made anew.
+    op.create_index(
+        "ix_resources_behind",
+        "resources",
+        ["action", "server_id", "service_id"],
+        unique=False,
+        sqlite_where=sa.text("applied_generation < generation"),
+        postgresql_where=sa.text("applied_generation < generation"),
+    )
+    op.create_index("ix_tasks_status_finished_at", "tasks", ["status", "finished_at"], unique=False)
     op.create_index("ix_accounts_server_id_service_id", "accounts", ["server_id", "service_id"], unique=False)
     op.add_column("pipelines", sa.Column("group_id", sa.Integer(), nullable=True))
     op.add_column("pipelines", sa.Column("title", sa.String(length=200), nullable=False, server_default=""))
