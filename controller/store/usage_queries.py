@@ -135,24 +135,45 @@ def _ids(session: Session, wanted: UsageFilter, sort: str) -> Select[int]:
     return query.order_by(order if key == "domain" else order.nulls_last(), Service.id)
 
 
+@dataclass(frozen=True)
+class UsageTotals:
+    """Sums over services."""
+
+    collected: int
+    """Services whose usage is known."""
+    sums: Mapping[str, int]
+    """By a gauge's name."""
+    oldest: dt.datetime | None
+    """The collection that is longest ago."""
+
+
 def usage_page(
     session: Session, wanted: UsageFilter, *, sort: str = "domain", page: int = 1, per_page: int = 50
-) -> Page[Line]:
-    """Services and what they use, with their products loaded."""
+) -> tuple[Page[Line], UsageTotals]:
+    """Services and what they use, with their products loaded; and the sums over all of the filter."""
     if wanted.nearly_full:
-        # What costs most is asked once: the answer is its own count.
-        found = session.scalars(_ids(session, wanted, sort)).all()
-        total, page = len(found), _within(page, len(found), per_page)
-        ids = found[(page - 1) * per_page : page * per_page]
-    else:
-        total = usage_count(session, wanted)
-        page = _within(page, total, per_page)
-        ids = session.scalars(_ids(session, wanted, sort).limit(per_page).offset((page - 1) * per_page)).all()
-    return Page(_lines(session, ids), total, page, per_page)
+        return _costly_page(session, wanted, sort, page, per_page)
+    total = usage_count(session, wanted)
+    page = min(max(1, page), max(1, -(-total // per_page)))
+    ids = session.scalars(_ids(session, wanted, sort).limit(per_page).offset((page - 1) * per_page)).all()
+    return Page(_lines(session, ids), total, page, per_page), _totals(session, wanted)
 
 
-def _within(page: int, total: int, per_page: int) -> int:
-    return min(max(1, page), max(1, -(-total // per_page)))
+def _costly_page(
+    session: Session, wanted: UsageFilter, sort: str, page: int, per_page: int
+) -> tuple[Page[Line], UsageTotals]:
+    """The same where the filter itself costs most: it is asked once, for the lines, their number and the sums."""
+    whole: list[ColumnElement[Any]] = [func.count(ServiceUsage.service_id).over(), func.min(ServiceUsage.at).over()]
+    sums: list[ColumnElement[Any]] = [func.sum(getattr(ServiceUsage, gauge.name)).over() for gauge in GAUGES]
+    query = _ids(session, wanted, sort).add_columns(func.count().over(), *whole, *sums)
+    rows = session.execute(query.limit(per_page).offset((page - 1) * per_page)).all()
+    if not rows and page > 1:
+        return _costly_page(session, wanted, sort, 1, per_page)
+    if not rows:
+        return Page([], 0, 1, per_page), UsageTotals(0, dict.fromkeys((gauge.name for gauge in GAUGES), 0), None)
+    first: Sequence[Any] = rows[0]
+    totals = UsageTotals(first[2], {gauge.name: int(first[4 + place]) for place, gauge in enumerate(GAUGES)}, first[3])
+    return Page(_lines(session, [row[0] for row in rows]), first[1], page, per_page), totals
 
 
 def usage_count(session: Session, wanted: UsageFilter) -> int:
@@ -184,24 +205,11 @@ def usage_lines(database: Database, wanted: UsageFilter, sort: str) -> Iterator[
         yield from lines
 
 
-@dataclass(frozen=True)
-class UsageTotals:
-    """Sums over services."""
-
-    collected: int
-    """Services whose usage is known."""
-    sums: Mapping[str, int]
-    """By a gauge's name."""
-    oldest: dt.datetime | None
-    """The collection that is longest ago."""
-
-
-def usage_totals(session: Session, wanted: UsageFilter) -> UsageTotals:
-    """Sums over all services of a filter."""
+def _totals(session: Session, wanted: UsageFilter) -> UsageTotals:
     columns = [func.coalesce(func.sum(getattr(ServiceUsage, gauge.name)), 0) for gauge in GAUGES]
     query = select(func.count(), func.min(ServiceUsage.at), *columns).select_from(Service)
     query = query.join(ServiceUsage, ServiceUsage.service_id == Service.id)
-    row = session.execute(wanted.apply(session, query)).one()
+    row: Sequence[Any] = session.execute(wanted.apply(session, query)).one()
     return UsageTotals(row[0], {gauge.name: int(row[place]) for place, gauge in enumerate(GAUGES, 2)}, row[1])
 
 

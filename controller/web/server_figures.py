@@ -73,6 +73,11 @@ def _percent(name: str, share: float, note: str = "") -> Gauge:
     return Gauge(name, f"{share:.0f} %", max(0.0, min(100.0, share)), note)
 
 
+def grouped(value: object) -> str:
+    """A large number with its thousands apart."""
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
+
+
 def uptime(seconds: float) -> str:
     """``12 min``, ``5 h 10 min``, ``3 days 4 h``."""
     minutes = int(seconds // 60)
@@ -191,11 +196,14 @@ def charts(history: History) -> list[Chart]:
 
 
 def in_words(known: Sequence[float], unit: str = "") -> str:
-    """``12 % now, 3 to 40 %``."""
-    tail = f" {unit}" if unit else ""
-    low, high = _short(min(known)), _short(max(known))
-    between = f"always {low}{tail}" if low == high else f"{low} to {high}{tail}"
-    return f"{_short(known[-1])}{tail} now, {between}"
+    """``12 % now, 3 % to 40 %``."""
+    low, high = amount(min(known), unit), amount(max(known), unit)
+    return f"{amount(known[-1], unit)} now, " + (f"always {low}" if low == high else f"{low} to {high}")
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure with its unit."""
+    return megabytes(value) if unit == "MB" else f"{_short(value)} {unit}".rstrip()
 
 
 def _short(value: float) -> str:

@@ -9,6 +9,7 @@ from wtforms import PasswordField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from controller.automation.hostkeys import HostKey
+from controller.domain.words import Driver
 from controller.operations import server_doors
 from controller.operations.errors import Invalid
 from controller.operations.records import must
@@ -70,6 +71,9 @@ def _page(request: Request, server: Server, form: LoginForm, status: int = 200) 
 
 def show(request: Request) -> Response:
     server = _server(request)
+    if server.driver is Driver.POWERDNS:
+        # It has no SSH; how we get in is the API, which is edited with the rest.
+        return RedirectResponse(f"/admin/servers/{server.id}/edit", 303)
     return _page(request, server, LoginForm.of(request, ssh_user=server.ssh_user, door="keep"))
 
 

@@ -15,6 +15,7 @@ from controller.automation.hostkeys import HostKey
 from controller.domain.config_keys import KEYS, READ_ONLY, VALUE, ConfigKey, Tier
 from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.words import FINAL_TASK_STATES, Driver
+from controller.operations.errors import NotFound
 from controller.operations.group_config import drift
 from controller.operations.records import must
 from controller.store.fleet_models import ServerView
@@ -99,7 +100,9 @@ def _doing(session: Session, request: Request, server: Server) -> Doing:
 def server_tab(
     request: Request, session: Session, server: Server, tab: str, status: int = 200, /, **context: Any
 ) -> Response:
-    """A tab of a server with what all of them show."""
+    """A tab of a server with what all of them show; NotFound for one that its driver does not have."""
+    if tab not in dict(TABS[server.driver]):
+        raise NotFound("tab", tab)
     return render(
         request,
         f"admin/servers/{tab.replace('-', '_')}.html",

@@ -33,12 +33,11 @@ from controller.store.usage_queries import (
     usage_history,
     usage_lines,
     usage_page,
-    usage_totals,
 )
 from controller.web.access import Access, page
 from controller.web.present import SERVICE_STATES
 from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, page_number, path_id, query
-from controller.web.server_figures import Chart, in_words
+from controller.web.server_figures import Chart, amount, in_words
 from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
@@ -98,11 +97,12 @@ def statistics(request: Request) -> Response:
     asked, sort = _asked(request), query(request, "sort") or "domain"
     wanted = _filter(asked)
     with database_of(request).read() as session:
+        found, totals = usage_page(session, wanted, sort=sort, page=page_number(request))
         return render(
             request,
             "admin/statistics/list.html",
-            found=usage_page(session, wanted, sort=sort, page=page_number(request)),
-            totals=usage_totals(session, wanted),
+            found=found,
+            totals=totals,
             gauges=GAUGES,
             asked=asked,
             filtered=any(asked.values()),
@@ -201,7 +201,7 @@ def _charts(line: Line, samples: Any) -> list[Chart]:
         if not values or limit not in limits:
             continue
         most = limits[limit]
-        words = in_words(values, unit) + (f", limit {most} {unit}".rstrip() if most is not None else "")
+        words = in_words(values, unit) + (f", limit {amount(most, unit)}" if most is not None else "")
         data = {"x": [_noon(sample) for sample in samples], "lines": [{"name": title, "y": values}], "unit": unit}
         found.append(Chart(title, data | {"days": True, "least": 10 if unit else 2}, words))
     return found

@@ -31,7 +31,7 @@ function options(element, data, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, data.max ?? Math.max(high * 1.1, data.least ?? 1)] } },
