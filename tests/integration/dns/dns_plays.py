@@ -130,7 +130,7 @@ def api(server: SandboxPowerDns, method: str, path: str, body: object = None) ->
         headers={"X-API-Key": server.api_key},
     )
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             said = answer.read()
             return answer.status, json.loads(said) if said else None
     except urllib.error.HTTPError as error:

@@ -116,13 +116,13 @@ def test_what_differs_is_asked_for_again(pdns: SandboxPowerDns, domain: str) -> 
     assert 0.3 <= time.monotonic() - begin < 2
 
 
-def test_a_large_zone_takes_less_than_a_second(pdns: SandboxPowerDns, domain: str) -> None:
+def test_a_usual_zone_takes_a_moment(pdns: SandboxPowerDns, domain: str) -> None:
     names = [f"host{number}" for number in range(25)]
     publish(pdns, domain, OWN, *((name, "A", 3600, ["192.0.2.1"]) for name in names))
     begin = time.monotonic()
     said = look(pdns, domain, *({"name": name, "type": "A", "value": "192.0.2.1"} for name in names))
     assert (said.problems, said.found) == ([], 26)
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 2  # 0.05 s on a quiet machine
 
 
 @pytest.fixture

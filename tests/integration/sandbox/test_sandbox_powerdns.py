@@ -32,7 +32,7 @@ def call(server: SandboxPowerDns, method: str, path: str, body: object = None) -
         data=json.dumps(body).encode() if body else None,
         headers={"X-API-Key": server.api_key},
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=20) as answer:
         return int(answer.status)
 
 
