@@ -24,6 +24,8 @@ from controller.domain.words import STAFF_ROLES, Role
 from controller.web.session import Person, current_person
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+MOST_FIELDS = 3000
+"""Of one form; the largest is a zone template with five fields a line."""
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 T = TypeVar("T")
@@ -93,8 +95,6 @@ def page(path: str, endpoint: Endpoint, access: Access, *, methods: Iterable[str
 
     @csrf_protect  # type: ignore[untyped-decorator]
     async def protected(request: Request) -> Response:
-        if request.method in UNSAFE_METHODS:
-            request.state.form = await request.form()
         if iscoroutinefunction(endpoint):
             response: Response = await endpoint(request)
             return response
@@ -105,8 +105,10 @@ def page(path: str, endpoint: Endpoint, access: Access, *, methods: Iterable[str
         request.state.person = person
         if not access.admits(person):
             return refuse(request, person)
-        if request.method in UNSAFE_METHODS and not request.headers.get("content-type", "").startswith(FORM_TYPES):
-            raise HTTPException(415, "this address takes forms only")
+        if request.method in UNSAFE_METHODS:
+            if not request.headers.get("content-type", "").startswith(FORM_TYPES):
+                raise HTTPException(415, "this address takes forms only")
+            request.state.form = await request.form(max_fields=MOST_FIELDS)
         answer: Response = await protected(request)
         return answer
 

@@ -1,9 +1,9 @@
-"""Server groups: list, create, one group."""
+"""Server groups: the list, create, name and description, delete. Each other tab has a module of its own."""
 
 from __future__ import annotations
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
@@ -12,19 +12,22 @@ from wtforms.validators import InputRequired, Length
 
 from controller.operations import groups as operations
 from controller.operations.errors import OperationError
-from controller.operations.records import must
-from controller.store.models import Product, ServerGroup
-from controller.store.server_queries import server_loads
+from controller.store.group_queries import group_lines
+from controller.store.models import Product, Server, ServerGroup
 from controller.web.access import Access, page
+from controller.web.admin.group_frame import find, group_tab
 from controller.web.forms import FleetForm, optional
-from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, path_id
-from controller.web.session import flash
+from controller.web.request_tools import actor_of, database_of, fleet_of
+from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 
-class GroupForm(FleetForm):
+class GeneralForm(FleetForm):
     name = StringField("Name", [InputRequired("Give the group a name."), Length(max=100)])
     description = StringField("Description", [optional(), Length(max=1000)])
+
+
+class GroupForm(GeneralForm):
     variables = TextAreaField("Variables", [optional(), Length(max=10_000)])
 
     def parsed(self) -> dict[str, str] | None:
@@ -50,13 +53,7 @@ class GroupForm(FleetForm):
 
 def group_list(request: Request) -> Response:
     with database_of(request).read() as session:
-        groups = session.scalars(
-            select(ServerGroup)
-            .options(selectinload(ServerGroup.servers), selectinload(ServerGroup.dns_servers))
-            .order_by(ServerGroup.name)
-        ).all()
-        products = count_by(session, select(Product.group_id, func.count()).group_by(Product.group_id))
-        return render(request, "admin/groups/list.html", groups=groups, products=products)
+        return render(request, "admin/groups/list.html", lines=group_lines(session))
 
 
 def new(request: Request) -> Response:
@@ -83,17 +80,75 @@ def create(request: Request) -> Response:
     return RedirectResponse(f"/admin/groups/{group.id}", 303)
 
 
-def detail(request: Request) -> Response:
+def general(request: Request) -> Response:
     with database_of(request).read() as session:
-        group_id = path_id(request)
-        group = must(session.get(ServerGroup, group_id), "group", group_id)
-        products = session.scalars(select(Product).where(Product.group_id == group.id).order_by(Product.name)).all()
-        return render(request, "admin/groups/detail.html", group=group, products=products, loads=server_loads(session))
+        group = find(session, request)
+        form = GeneralForm.of(request, name=group.name, description=group.description)
+        return _general(request, session, group, form)
+
+
+def _general(request: Request, session: Session, group: ServerGroup, form: GeneralForm, status: int = 200) -> Response:
+    products = session.scalars(select(Product).where(Product.group_id == group.id).order_by(Product.name)).all()
+    return group_tab(
+        request,
+        session,
+        group,
+        "general",
+        status,
+        form=form,
+        products=products,
+        blockers=blockers(session, group.id, len(products)),
+    )
+
+
+def blockers(session: Session, group_id: int, products: int) -> str:
+    """What keeps a group from being deleted, in words: ``2 products and 1 server use it``."""
+    servers = session.scalar(select(func.count()).select_from(Server).where(Server.group_id == group_id)) or 0
+    counts = [(products, "product"), (servers, "server")]
+    words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
+    verb = "uses" if products + servers == 1 else "use"
+    return f"{' and '.join(words)} {verb} it" if words else ""
+
+
+def edit(request: Request) -> Response:
+    form = GeneralForm.of(request)
+    with database_of(request).read() as session:
+        group = find(session, request)
+    try:
+        if form.validate():
+            operations.edit(
+                fleet_of(request),
+                actor_of(request),
+                group.id,
+                name=form.name.data,
+                description=form.description.data or "",
+                zone_template=group.zone_template_id,
+                zone_ttl=group.zone_ttl,
+            )
+            flash(request, "Saved.")
+            return RedirectResponse(f"/admin/groups/{group.id}/general", 303)
+    except OperationError as problem:
+        form.refuse(problem)
+    with database_of(request).read() as session:
+        return _general(request, session, find(session, request), form, 422)
+
+
+def delete(request: Request) -> Response:
+    with database_of(request).read() as session:
+        group = find(session, request)
+    address = f"/admin/groups/{group.id}/general"
+    with refusal_flashed(request):
+        operations.delete_group(fleet_of(request), actor_of(request), group.id)
+        flash(request, f"The group {group.name} is deleted.")
+        address = "/admin/groups"
+    return RedirectResponse(address, 303)
 
 
 routes: list[BaseRoute] = [
     page("/admin/groups", group_list, Access.STAFF),
     page("/admin/groups/new", new, Access.OPERATOR),
     page("/admin/groups/new", create, Access.OPERATOR, methods=["POST"]),
-    page("/admin/groups/{id:int}", detail, Access.STAFF),
+    page("/admin/groups/{id:int}/general", general, Access.STAFF),
+    page("/admin/groups/{id:int}/general", edit, Access.OPERATOR, methods=["POST"]),
+    page("/admin/groups/{id:int}/delete", delete, Access.OPERATOR, methods=["POST"]),
 ]

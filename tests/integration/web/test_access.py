@@ -82,6 +82,8 @@ def fill(pattern: str, world: World, *, missing: bool) -> str:
     return (
         pattern.replace("{id:int}", str(number))
         .replace("{step:int}", str(world.anna_task))
+        .replace("{run:int}", str(world.group_run))
+        .replace("{record:int}", "1")
         .replace("{rest:path}", "nowhere")
     )
 

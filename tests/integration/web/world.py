@@ -15,7 +15,17 @@ from starlette.testclient import TestClient
 from controller.domain.words import Driver, Reason, ServiceStatus, TaskStatus
 from controller.engine import desk
 from controller.engine.fleet import Fleet
-from controller.operations import groups, orders, people, products, tokens, webhooks
+from controller.operations import (
+    group_runs,
+    groups,
+    orders,
+    people,
+    products,
+    tokens,
+    webhooks,
+    zone_templates,
+    zones,
+)
 from controller.settings import Settings
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket
@@ -55,6 +65,7 @@ class World:
     anna_id: int
     anna_task: int
     drift_check: int
+    group_run: int
     token: str
 
     def browser(self, who: str | None = None) -> Browser:
@@ -95,6 +106,7 @@ def make_world(home: Path, template: Path | None = None, **settings: object) -> 
         server_id = session.scalars(select(Server.id).order_by(Server.id)).first() or 0
         anna_task = session.scalars(select(Task.id).where(Task.service_id == anna.id).order_by(Task.id)).first() or 0
         drift_check = session.scalars(select(LongRun.id).order_by(LongRun.id)).first() or 0
+        group_run = session.scalars(select(Pipeline.id).where(Pipeline.group_id.is_not(None))).first() or 0
     return World(
         fleet=fleet,
         app=create_app(fleet),
@@ -106,6 +118,7 @@ def make_world(home: Path, template: Path | None = None, **settings: object) -> 
         anna_id=anna.customer_id,
         anna_task=anna_task,
         drift_check=drift_check,
+        group_run=group_run,
         token=(home / "token").read_text(),
     )
 
@@ -151,6 +164,9 @@ def fill(configured: Settings) -> Fleet:
     add_ticket(fleet)
     webhooks.create(fleet, "test", name="chat", url="https://chat.example/hook", events=["ticket.opened"])
     add_drift_check(fleet)
+    group_runs.apply(fleet, "test", group.id, "status")
+    zone_templates.copy_built_in(fleet, "test", "Copied")
+    zones.add_record(fleet, "test", "anna.example", name="blog", type="CNAME", value="blogs.example.org.")
     _, plain = tokens.create(fleet, "test", name="billing", scope="admin")
     (configured.home / "token").write_text(plain)
     return fleet

@@ -1,12 +1,12 @@
-// <form data-select> with check boxes named "task": [data-select-page] ticks all of them, [data-select-everything="134"]
-// stands for all that match the filter. The bar's buttons sleep while nothing is selected.
+// <form data-select="task"> with check boxes named "task": [data-select-page] ticks all of them,
+// [data-select-everything="134"] stands for all that match the filter. The bar's buttons sleep while nothing is selected.
 import { each } from "./each.js";
-
-const words = (count) => `${count} task${count === 1 ? "" : "s"}`;
 
 export function setupSelect() {
   each("form[data-select]", (form) => {
-    const rows = () => [...form.querySelectorAll("input[name=task]")];
+    const noun = form.dataset.select;
+    const words = (count) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+    const rows = () => [...form.querySelectorAll(`input[name=${noun}]`)];
     const page = form.querySelector("[data-select-page]");
     const everything = form.querySelector("[data-select-everything]");
     const bar = form.querySelector("[data-slot=bar]");
@@ -25,7 +25,7 @@ export function setupSelect() {
     const change = (event) => {
       if (event.target === page) for (const row of rows()) row.checked = page.checked;
       if (event.target === everything && everything.checked) for (const row of rows()) row.checked = true;
-      if (event.target.name === "task" && !event.target.checked && everything) everything.checked = false;
+      if (event.target.name === noun && !event.target.checked && everything) everything.checked = false;
       if (event.target === page && !page.checked && everything) everything.checked = false;
       show();
     };

@@ -1,0 +1,53 @@
+"""Placeholders of zone templates: what each stands for, and where its value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from controller.domain.zones import PLACEHOLDER, PLACEHOLDERS, TemplateRecord
+
+NAMESERVERS = 8
+OF_GROUP = frozenset({"server_ipv6", "mail_server_ipv6", "caa_contact"})
+"""Known placeholders that only a variable of the group fills."""
+SAMPLE: Mapping[str, str] = {
+    "domain": "example.com",
+    "server_ip": "192.0.2.10",
+    "mail_server_ip": "192.0.2.20",
+    "mail_server_hostname": "mail1.example.net",
+    "mail_domain": "example.com",
+    "dkim_selector": "mail",
+    "domainkey": "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A",
+    "service_id": "1",
+    "client_id": "1",
+    "ns1": "ns1.example.net",
+    "ns2": "ns2.example.net",
+}
+"""A service to try a template with."""
+
+
+def nameserver_number(name: str) -> int | None:
+    """3 of ``ns3``; None for another placeholder."""
+    digits = name.removeprefix("ns")
+    return int(digits) if name.startswith("ns") and digits.isdigit() and 0 < int(digits) <= NAMESERVERS else None
+
+
+def of_zone(name: str) -> bool:
+    """Whether a placeholder is filled for every zone from what its servers have reported."""
+    return name in PLACEHOLDERS and name not in OF_GROUP and nameserver_number(name) is None
+
+
+def words(name: str) -> str:
+    """What a placeholder stands for."""
+    return PLACEHOLDERS.get(name, "a variable of the server group")
+
+
+def names(lines: Iterable[TemplateRecord]) -> list[str]:
+    """The placeholders of a template in the order they come."""
+    found = (name for line in lines for name in PLACEHOLDER.findall(f"{line.name} {line.value}"))
+    return list(dict.fromkeys(found))
+
+
+def explained() -> list[tuple[str, str]]:
+    """Every placeholder with what it stands for, nameservers as one."""
+    known = [(f"{{{name}}}", text) for name, text in PLACEHOLDERS.items() if nameserver_number(name) is None]
+    return [*known, ("{ns1} … {ns8}", "names of the nameservers, as many as there are")]
