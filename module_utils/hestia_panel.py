@@ -169,6 +169,12 @@ class Panel:
         except FileNotFoundError:
             return []
 
+    def listed_users(self) -> list[str]:
+        """The users that the panel itself shows: who has an email address in passwd, and a user.conf."""
+        lines = read_text(self.path("etc", "passwd")).splitlines()
+        names = [line.partition(":")[0] for line in lines if "@" in line and line.count(":") >= 6]
+        return [name for name in names if exists(self.user_data(name, "user.conf"))]
+
     def user_conf(self, user: str) -> dict[str, str]:
         return read_file(self.user_data(user, "user.conf"))
 

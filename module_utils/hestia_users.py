@@ -102,7 +102,7 @@ class User(Subject[Account]):
 
     def _users_are_counted(self) -> bool:
         """Whether the administrator's counters hold: deleting a user lowers that of suspended ones in any case."""
-        listed = self._listed_users()
+        listed = self.panel.listed_users()
         suspended = sum(self.panel.user_conf(user).get("SUSPENDED") == "yes" for user in listed)
         root = self.panel.user_conf(self.panel.root_user)
         return root.get("U_USERS") == str(len(listed)) and root.get("SUSPENDED_USERS", "0") == str(suspended)
@@ -125,11 +125,6 @@ class User(Subject[Account]):
     def _passwd_lines(self) -> list[list[str]]:
         lines = read_text(self.panel.path("etc", "passwd")).splitlines()
         return [fields for fields in (line.split(":") for line in lines) if len(fields) >= 7]
-
-    def _listed_users(self) -> list[str]:
-        """The panel lists whoever has an email address in passwd and a user.conf."""
-        names = [fields[0] for fields in self._passwd_lines() if "@" in ":".join(fields)]
-        return [name for name in names if exists(self.panel.user_data(name, "user.conf"))]
 
     def _jailed(self) -> Optional[bool]:
         match = re.search(r"^# Hestia SFTP Chroot\nMatch User (.*)$", read_text(self._sshd), re.MULTILINE)

@@ -68,6 +68,9 @@ class StillPanel(Panel):
     def users(self) -> list[str]:
         return self._once(("users",), super().users)
 
+    def listed_users(self) -> list[str]:
+        return self._once(("listed",), super().listed_users)
+
     def user_conf(self, user: str) -> dict[str, str]:
         return self._once(("user", user), super().user_conf, user)
 
