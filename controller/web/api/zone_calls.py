@@ -17,13 +17,8 @@ from controller.web.api.bodies import Nothing
 from controller.web.api.calls import Asked, Call, Creates, Listed, TextFile
 from controller.web.api.zone_answers import (
     ImportAnswer,
-    ImportBody,
-    NewRecord,
     OwnRecordAnswer,
-    RecordChange,
-    TemplateChoice,
     ZoneDetail,
-    ZonesBody,
     ZoneSummary,
     import_answer,
     own_record_answer,
@@ -31,6 +26,7 @@ from controller.web.api.zone_answers import (
     vars_of,
     zone_detail,
 )
+from controller.web.api.zone_bodies import ImportBody, NewRecord, RecordChange, TemplateChoice, ZonesBody
 from controller.web.api.zone_runs import ZoneRunAnswer, zone_run_answer
 
 PREFERRED = ("MX", "SRV")

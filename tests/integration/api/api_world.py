@@ -6,14 +6,25 @@ from typing import Any
 
 from sqlalchemy import inspect, text
 
-from controller.domain.words import Driver
+from controller.domain.words import Driver, ServiceStatus, TaskStatus
 from controller.engine.fleet import Fleet
 from controller.operations import groups, products, webhooks
+from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote
-from controller.store.models import Server, ServerGroup
+from controller.store.models import Pipeline, Resource, Server, ServerGroup, Service, Task
 
 API = "/api/v1"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIOEEzbIlpDE8RZYUEBFuPL0hG5OEBjj8N5nN4V9sAfU"
+FACTS = {
+    "web.domain": {"ip": "192.0.2.1"},
+    "mail.domain": {
+        "ip": "192.0.2.3",
+        "hostname": "mx01.fleet.test",
+        "dkim_selector": "mail",
+        "dkim_public_key": "MII",
+    },
+    "dns.zone": {"serial": "2026010101", "records": 20},
+}
 SERVERS = (("web01", "web"), ("web02", "web"), ("mx01", "mail"), ("ns1", "dns"), ("ns2", "dns"))
 
 
@@ -64,3 +75,17 @@ def rows(fleet: Fleet) -> dict[str, list[Any]]:
     # When a token was last used is noted at most once a minute, whatever was asked.
     found["api_tokens"] = [len(found["api_tokens"])]
     return found
+
+
+def deployed(fleet: Fleet) -> None:
+    """What was ordered is there: every service is active, every resource as wished, and nothing is left to do."""
+    with fleet.database.write() as session:
+        for task in session.query(Task):
+            task.status, task.finished_at = TaskStatus.SUCCEEDED, utcnow()
+        for pipeline in session.query(Pipeline):
+            pipeline.finished_at = utcnow()
+        for resource in session.query(Resource):
+            resource.applied_generation, resource.applied_at = resource.generation, utcnow()
+            resource.facts = FACTS.get(resource.action, {})
+        for service in session.query(Service):
+            service.status, service.activated_at = ServiceStatus.ACTIVE, utcnow()

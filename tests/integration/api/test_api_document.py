@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_world import an_order
+from api_world import an_order, deployed
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from starlette.testclient import TestClient
 
 from controller.domain.options import BY_NAME
+from controller.engine.fleet import Fleet
 from controller.web.api.problems import KINDS
 from controller.web.api.routes import CALLS, openapi, routes
 
@@ -166,14 +167,80 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("post", "/servers/{id}/host-key", {"fingerprint": "SHA256:another"}),
     ("post", "/servers/{id}/login", {"user": "root", "password": "a new one"}),
     ("post", "/servers", {"name": "x"}),
+    ("post", "/servers/look", {"address": "127.0.0.1", "port": 1, "ssh": {"password": "x"}}),
+    ("patch", "/servers/{id}", {"capacity": 5, "closed_roles": ["web"], "dns": {"port": 5353}}),
+    ("patch", "/servers/{id}", {"port": 0}),
+    ("patch", "/servers/{id}", {"name": "web02"}),
+    ("delete", "/servers/{id}", None),
+    ("post", "/servers/{id}/status", {"status": "closed"}),
+    ("get", "/servers/{id}/config", None),
+    ("post", "/servers/{id}/config", {"check": True}),
+    ("get", "/servers/{id}/packages", None),
+    ("get", "/servers/{id}/addresses", None),
+    ("get", "/servers/{id}/services", None),
+    ("get", "/servers/{id}/users", None),
+    ("get", "/servers/{id}/history", None),
+    ("post", "/servers/{id}/refresh", None),
+    ("post", "/servers/{id}/recount", None),
+    ("post", "/servers/{id}/restart", {"service": "nginx"}),
+    ("post", "/servers/{id}/rebuild", {"what": "web", "users": ["example"]}),
     ("get", "/groups", None),
     ("get", "/groups/{id}", None),
+    ("patch", "/groups/{id}", {"zone_ttl": 600}),
+    ("patch", "/groups/{id}", {"zone_ttl": 1}),
+    ("delete", "/groups/{id}", None),
+    ("put", "/groups/{id}/variables", {"variables": {"ns1": "ns1.fleet.test"}}),
+    ("put", "/groups/{id}/dns-servers", {"dns_servers": ["ns1", "ns2"]}),
+    ("post", "/groups/{id}/servers", {"server": "web02"}),
+    ("post", "/groups/{id}/servers", {"server": "ns1"}),
+    ("delete", "/groups/{id}/servers/{server}", None),
+    ("get", "/config-keys", None),
+    ("get", "/groups/{id}/config", None),
+    ("patch", "/groups/{id}/config/{tier}", {"LANGUAGE": "de", "THEME": None}),
+    ("patch", "/groups/{id}/config/{tier}", {"LANGUAGE": "klingon"}),
+    ("get", "/groups/{id}/files", None),
+    ("put", "/groups/{id}/files/{name}", {"content": "<h1>Welcome</h1>"}),
+    ("get", "/groups/{id}/files/{name}", None),
+    ("delete", "/groups/{id}/files/{name}", None),
+    ("post", "/groups/{id}/files/{name}/pull", {"server": "web02"}),
+    ("post", "/groups/{id}/apply", {"kind": "config", "check": True}),
+    ("post", "/groups/{id}/apply", {"kind": "files"}),
+    ("get", "/pipelines/{id}", None),
+    ("get", "/pipelines/{id}/tasks", None),
     ("get", "/products", None),
     ("get", "/products/{id}", None),
     ("get", "/customers", None),
     ("get", "/customers/{id}", None),
     ("get", "/zones", None),
     ("get", "/zones/{id}", None),
+    ("post", "/zones/{id}/records", {"name": "shop", "type": "A", "value": "192.0.2.80"}),
+    ("get", "/zones/{id}/records", None),
+    ("get", "/zones/{id}/records/{record}", None),
+    ("patch", "/zones/{id}/records/{record}", {"value": "192.0.2.81"}),
+    ("patch", "/zones/{id}/records/{record}", {"value": "nonsense"}),
+    ("delete", "/zones/{id}/records/{record}", None),
+    ("put", "/zones/{id}/template", {"zone_template": None}),
+    ("post", "/zones/{id}/redeploy", None),
+    ("post", "/zones/redeploy", {"zones": [1]}),
+    ("post", "/zones/redeploy", {"zones": ["none.example"]}),
+    ("get", "/zone-runs", None),
+    ("get", "/zone-runs/{id}", None),
+    ("post", "/zones/{id}/check", None),
+    ("post", "/zones/{id}/import", {"text": "shop IN A 192.0.2.80", "preview": True}),
+    ("get", "/zones/{id}/export", None),
+    ("post", "/zone-templates", {"name": "Copy"}),
+    ("post", "/zone-templates", {"name": "Bad", "records": [{"name": "@", "type": "A", "value": "nonsense"}]}),
+    ("get", "/zone-templates", None),
+    ("get", "/zone-templates/{id}", None),
+    ("patch", "/zone-templates/{id}", {"description": "mine"}),
+    ("post", "/zone-templates/{id}/default", None),
+    ("post", "/zone-templates/{id}/redeploy", None),
+    ("delete", "/zone-templates/{id}", None),
+    ("get", "/zone-placeholders", None),
+    ("get", "/usage", None),
+    ("post", "/usage/refresh", None),
+    ("get", "/services/{id}/usage", None),
+    ("post", "/services/{id}/usage/refresh", None),
     ("get", "/settings", None),
     *(("get", f"/settings/{section}", None) for section in BY_NAME),
     *(("patch", f"/settings/{section}", {"nonsense": 1}) for section in BY_NAME),
@@ -217,15 +284,21 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
 ]
 
 
-def test_answers_keep_to_it(client: TestClient) -> None:
+OTHERS = {"server": "web02", "tier": "all", "name": "index", "record": "1"}
+
+
+def test_answers_keep_to_it(client: TestClient, filled: Fleet) -> None:
     seen = set()
     for method, path, body in SAMPLES:
-        answer = client.request(method, path.replace("{id}", "1"), json=body)
+        if path == "/zones":
+            deployed(filled)
+        address = path.format_map(OTHERS | {"id": "{id}"})
+        answer = client.request(method, address.replace("{id}", "1"), json=body)
         conforms(answer, method, path)
         seen.add((path, method))
-        missing = client.request(method, path.replace("{id}", "999"), json=body)
+        missing = client.request(method, address.replace("{id}", "999"), json=body)
         if "{id}" in path:
-            assert missing.status_code == 404
+            assert missing.status_code == 404, (method, path, missing.text)
             conforms(missing, method, path)
     streams = {(path, "get") for path, _, _ in OPERATIONS if path.endswith("/stream")}
     assert seen | streams | {("/openapi.json", "get")} == {(path, method) for path, method, _ in OPERATIONS}
