@@ -175,7 +175,8 @@ def import_zone(
     """Take over the records of a zone file as the zone's own."""
     from controller.operations import zones
     from controller.store.zone_models import Zone
-    from controller.web.api.zone_answers import ImportBody, import_answer
+    from controller.web.api.zone_answers import import_answer
+    from controller.web.api.zone_bodies import ImportBody
 
     text = file_text(path)
     with opened() as fleet:
