@@ -189,7 +189,7 @@ class Demo:
         with self.fleet.database.read() as session:
             have_group = find_group(session, GROUP) is not None
             have_product = find_product(session, PRODUCT) is not None
-            names = [name for name, *_ in (*self.machines, *self.nameservers)]
+            names = [machine[0] for machine in self.machines] + [name for name, _ in self.nameservers]
             have_servers = {name for name in names if find_server(session, name) is not None}
             have_customer = find_customer(session, CUSTOMER) is not None
             have_logins = set(session.scalars(select(User.email)))
