@@ -139,6 +139,10 @@ def _save(spec: StandardFileSpec) -> Callable[[Request], Response]:
         form = ContentForm.of(request)
         # Browsers send every line end as two characters.
         content = (form.content.data or "").replace("\r\n", "\n")
+        if not content.strip():
+            form.content.errors = ["This is empty. Type or paste it, or pull it from a server."]
+            with database_of(request).read() as session:
+                return _page(request, session, spec, form, 422)
         try:
             operations.override(fleet_of(request), actor_of(request), path_id(request), spec.name, content)
         except OperationError as problem:

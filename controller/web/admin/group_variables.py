@@ -99,6 +99,7 @@ def _worth_saying(one: Needed) -> bool:
 def _page(
     request: Request, session: Session, group: ServerGroup, rows: Sequence[Row], problem: str = "", status: int = 200
 ) -> Response:
+    found = needed(session, group)
     return group_tab(
         request,
         session,
@@ -108,7 +109,8 @@ def _page(
         rows=rows,
         blank=Row(),
         problem=problem,
-        needed=needed(session, group),
+        needed=found,
+        several=len({title for one in found for title in one.templates}) > 1,
         zones=zone_count(session, group.id),
     )
 

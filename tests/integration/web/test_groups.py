@@ -189,9 +189,13 @@ def test_a_file_is_overridden_kept_as_typed_and_reset(world: World) -> None:
         assert session.scalars(select(StandardFile)).all() == []
 
 
-def test_a_file_that_is_too_large_is_refused_at_the_field(world: World) -> None:
+def test_a_file_that_is_too_large_empty_or_no_text_is_refused_at_the_field(world: World) -> None:
     browser = world.browser("operator")
-    for content, said in (("x" * (256 * 1024 + 1), "larger than 256 KiB"), ("a\0b", "must be text")):
+    for content, said in (
+        ("x" * (256 * 1024 + 1), "larger than 256 KiB"),
+        ("a\0b", "must be text"),
+        (" \r\n", "is empty"),
+    ):
         answer = browser.submit(f"{home(world)}/files/index", {"content": content})
         assert answer.status_code == 422
         assert said in answer.text
