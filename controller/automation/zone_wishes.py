@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import Capability, Desired
+from controller.domain.zone_records import normal_record
 from controller.domain.zones import DEFAULT_TEMPLATE, DEFAULT_TTL, TemplateRecord, merge, render
 from controller.store.models import Server, Service
 from controller.store.zone_models import Zone, ZoneTemplate
@@ -29,7 +31,7 @@ class WantedZone:
     """Primary nameserver, without the dot at the end."""
     template: str
     left_out: list[TemplateRecord]
-    """Lines of the template with a placeholder that is empty."""
+    """Lines of the template with a placeholder that is empty, or filled with what makes no record."""
     missing: str = ""
     """Why it cannot be published yet, in words."""
 
@@ -41,15 +43,32 @@ def wanted_zone(session: Session, service: Service) -> WantedZone:
     values = zone_values(service)
     names = nameservers(service)
     own = [own_record(row) for row in zone.own_records] if zone is not None else []
+    filled = [(line, _filled(line, values, service.domain)) for line in template]
+    records = merge([record for _, record in filled if record is not None], own)
+    if not any((record["name"], record["type"]) == ("@", "NS") for record in records):
+        records = [{"name": "@", "type": "NS", "value": f"{name}."} for name in names] + records
     ttl = service.product.group.zone_ttl or DEFAULT_TTL
     return WantedZone(
-        records=merge(render(template, values), own) + _glue(service),
+        records=records + _glue(service, records),
         ttl=ttl,
         soa=names[0] if names else "",
         template=name,
-        left_out=[line for line in template if not render([line], values)],
+        left_out=[line for line, record in filled if record is None],
         missing="" if names else "the nameservers' own names are not known yet; check the DNS servers",
     )
+
+
+def _filled(line: TemplateRecord, values: Mapping[str, str], domain: str) -> dict[str, Any] | None:
+    """The record that a template's line makes. None if there is none: a single line that a variable of the group
+    has spoilt must not keep all zones of the group from being published."""
+    found = render([line], values)
+    if not found:
+        return None
+    record = found[0]
+    _, problems = normal_record(
+        record["name"], record["type"], record["value"], record.get("priority"), record.get("ttl"), domain
+    )
+    return None if problems else record
 
 
 def own_record(row: Any) -> dict[str, Any]:
@@ -108,17 +127,31 @@ def _nameserver_hosts(service: Service) -> dict[str, str]:
 
 def _public_ip(server: Server) -> str:
     ips = server.facts.get("ips") or []
-    return str(ips[0]) if ips else ""
+    if ips:
+        return str(ips[0])
+    # PowerDNS does not tell its addresses; what it is asked at is one of them.
+    return next((text for text in (server.dns_address, server.address) if _is_address(text)), "")
 
 
-def _glue(service: Service) -> list[dict[str, Any]]:
-    """Addresses of nameservers that lie inside the zone itself; without them it would not load."""
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _glue(service: Service, records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Addresses of nameservers that lie inside the zone itself, where the records give none; without them it would
+    not load."""
     inside = f".{service.domain}"
-    return [
-        {"name": name[: -len(inside)], "type": "A", "value": address}
-        for name, address in _nameserver_hosts(service).items()
-        if name.endswith(inside) and address
-    ]
+    known = {record["name"].lower() for record in records if record["type"] in ("A", "AAAA")}
+    found = []
+    for name, address in _nameserver_hosts(service).items():
+        relative = name.removesuffix(inside)
+        if name.endswith(inside) and address and relative not in known:
+            found.append({"name": relative, "type": "AAAA" if ":" in address else "A", "value": address})
+    return found
 
 
 def _facts(service: Service, action: str) -> dict[str, Any]:

@@ -132,6 +132,29 @@ def check_records(records: Sequence[Mapping[str, Any]], beside: Iterable[Mapping
     return problems
 
 
+def check_nameservers(records: Iterable[Mapping[str, Any]], domain: str) -> list[str]:
+    """What is wrong with the zone's own nameservers as far as they lie inside of it, in words: without an address of
+    theirs, or with a CNAME in its place, no nameserver loads the zone."""
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    for record in records:
+        kinds[record["name"].lower()].add(record["type"])
+    hosts = {
+        str(record["value"]).lower().rstrip(".")
+        for record in records
+        if (record["name"], record["type"]) == ("@", "NS")
+    }
+    problems = []
+    for host in sorted(hosts):
+        if host != domain and not host.endswith(f".{domain}"):
+            continue
+        there = kinds["@" if host == domain else host.removesuffix(f".{domain}")]
+        if "CNAME" in there:
+            problems.append(f"{host} is a nameserver of the zone: it needs an address and cannot be a CNAME")
+        elif not there & {"A", "AAAA"}:
+            problems.append(f"{host} is a nameserver of the zone and needs an A or AAAA record in it")
+    return problems
+
+
 def merge(template: Iterable[Mapping[str, Any]], own: Iterable[Mapping[str, Any]]) -> list[Record]:
     """A zone's records: its own ones replace the template's of the same name and type.
 

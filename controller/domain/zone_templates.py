@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.domain.problems import Problem
-from controller.domain.zone_records import check_records, normal_record
+from controller.domain.zone_records import check_nameservers, check_records, normal_record
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 MOST_LINES = 500
@@ -124,7 +124,8 @@ def check_template(records: Sequence[Mapping[str, Any]]) -> list[Problem]:
         else:
             problems += [Problem(f"records.{number}.{problem.field}", problem.reason) for problem in found]
     # Records are compared with each other once each of them is right.
-    return problems or check_records(right)
+    lost = check_nameservers(right, _SAMPLES["domain"]) if not problems else []
+    return problems or check_records(right) or [Problem("records", words) for words in lost]
 
 
 def _check_line(line: Mapping[str, Any]) -> dict[str, Any] | list[Problem]:

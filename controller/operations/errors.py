@@ -27,7 +27,7 @@ class NotFound(OperationError):
     """No such thing."""
 
     def __init__(self, kind: str, name: object) -> None:
-        super().__init__(f"there is no {kind} {name}")
+        super().__init__(f"there is no {kind} {str(name)[:100]}")
         self.kind = kind
 
 

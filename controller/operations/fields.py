@@ -17,6 +17,8 @@ HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+HALF = re.compile(r"[\ud800-\udfff]")
+"""Halves of characters, which no database and no page can hold."""
 
 
 class Fields:
@@ -49,6 +51,8 @@ class Fields:
             self.problem(field, f"must be at most {maximum} characters")
         elif CONTROL.search(text):
             self.problem(field, "must be one line without control characters")
+        elif HALF.search(text):
+            self.problem(field, "must be valid Unicode text")
         return text
 
     def name(self, field: str, value: Any, *, maximum: int = 100) -> str:
@@ -75,12 +79,10 @@ class Fields:
         """A password as it was typed; empty when there is none."""
         text = value.strip("\r\n") if isinstance(value, str) and value.strip() else ""
         self.text(field, value, maximum=maximum, required=False)
-        try:
-            if len(text.encode()) > maximum:
-                self.problem(field, f"must be at most {maximum} bytes")
-        except UnicodeEncodeError:
-            self.problem(field, "must be valid Unicode text")
+        if HALF.search(text):
             return ""
+        if len(text.encode()) > maximum:
+            self.problem(field, f"must be at most {maximum} bytes")
         return text
 
     def host(self, field: str, value: Any, *, maximum: int = 255, required: bool = True) -> str:

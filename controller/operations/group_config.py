@@ -48,7 +48,7 @@ def set_config(fleet: Fleet, actor: str, key: Key, tier: str, values: Mapping[st
     for name, text in values.items():
         known = KEYS.get(name)
         if known is None or known.tier != Tier(tier):
-            fields.problem(str(name)[:60], f"is not a setting of {tier} servers")
+            fields.problem(str(name).strip()[:60] or "key", f"is not a setting of {tier} servers")
             continue
         if not isinstance(text, str):
             fields.problem(name, "must be text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,9 @@ from controller.store.zone_models import Zone
 Key = int | str
 VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 NAMESERVER = re.compile(r"ns[1-9][0-9]?")
+IPV6 = frozenset({"server_ipv6", "mail_server_ipv6"})
+CAA_CONTACT = "caa_contact"
+"""Variables that the built-in template knows."""
 VARIABLES_MAX = 200
 TTL_MIN, TTL_MAX = 60, 604_800
 """Seconds; a week at most."""
@@ -194,7 +198,7 @@ def _nameservers(session: Session, fields: Fields, servers: Iterable[Key]) -> di
     for key in servers:
         server = find_server(session, key)
         if server is None:
-            fields.problem("dns_servers", f"there is no server {key}")
+            fields.problem("dns_servers", f"there is no server {str(key)[:100]}")
         elif not server.can_dns:
             fields.problem("dns_servers", f"{server.name} does not host DNS")
         else:
@@ -213,9 +217,22 @@ def _variables(fields: Fields, variables: Mapping[str, Any]) -> dict[str, str]:
             fields.problem(f"variables.{name}", "a variable's name has lower-case letters, digits and underscores")
         elif NAMESERVER.fullmatch(str(key)) and value:
             values[key] = fields.host(f"variables.{key}", value).lower().rstrip(".")
+        elif key in IPV6 and value:
+            values[key] = _ipv6(fields, f"variables.{key}", value)
+        elif key == CAA_CONTACT and value:
+            values[key] = fields.email(f"variables.{key}", value)
         else:
             values[key] = fields.text(f"variables.{key}", value, maximum=255, required=False)
     return values
+
+
+def _ipv6(fields: Fields, field: str, value: Any) -> str:
+    text = fields.text(field, value, maximum=45)
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        fields.problem(field, "must be an IPv6 address like 2001:db8::1")
+        return text
 
 
 def _flush(session: Session, name: str) -> None:

@@ -28,7 +28,7 @@ from controller.operations.records import audit, must, note
 from controller.operations.server_fields import CAPACITY_MAX, TIMEOUT_MAX, check_api, check_capabilities
 from controller.operations.servers import queue_check
 from controller.store.models import Account, Activity, Pipeline, Resource, Server, Task
-from controller.store.queries import find_group, find_server
+from controller.store.queries import by_key, find_group, find_server
 from controller.store.zone_models import ZoneTemplate
 
 Key = int | str
@@ -178,7 +178,7 @@ def _group(session: Session, fields: Fields, server: Server, value: Any) -> int 
         return None
     group = find_group(session, value)
     if group is None:
-        fields.problem("group", f"there is no group {value}")
+        fields.problem("group", f"there is no group {str(value)[:100]}")
         return None
     if not server.can_web and not server.can_mail:
         fields.problem("group", "a server for DNS only is attached to groups on their page")
@@ -189,11 +189,9 @@ def template_id(session: Session, fields: Fields, value: Any) -> int | None:
     """Id of a zone template by id or name; None and empty mean no choice."""
     if value in (None, ""):
         return None
-    text = str(value)
-    found = session.get(ZoneTemplate, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else None
-    found = found or session.scalars(select(ZoneTemplate).where(ZoneTemplate.name == text)).first()
+    found = by_key(session, ZoneTemplate, value, ZoneTemplate.name)
     if found is None:
-        fields.problem("zone_template", f"there is no zone template {text[:100]}")
+        fields.problem("zone_template", f"there is no zone template {str(value)[:100]}")
         return None
     return found.id
 

@@ -42,7 +42,7 @@ def check_capabilities(fields: Fields, driver: str, value: Any) -> set[Capabilit
         return set()
     unknown = [str(word) for word in value if word not in set(Capability)]
     if unknown:
-        fields.problem("capabilities", f"unknown: {', '.join(unknown)}; known are web, mail, dns")
+        fields.problem("capabilities", f"unknown: {', '.join(unknown)[:100]}; known are web, mail, dns")
         return set()
     wanted = {Capability(word) for word in value}
     if driver == Driver.POWERDNS and wanted != {Capability.DNS}:

@@ -80,7 +80,7 @@ def add(
     with fleet.database.read() as session:
         joined = find_group(session, group) if group not in (None, "") else None
         if group not in (None, "") and joined is None:
-            fields.problem("group", f"there is no group {group}")
+            fields.problem("group", f"there is no group {str(group)[:100]}")
         if find_server(session, name) is not None:
             raise Conflict(f"there is a server {name} already", field="name")
     fields.finish()

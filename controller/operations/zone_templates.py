@@ -18,7 +18,7 @@ from controller.operations.fields import Fields
 from controller.operations.records import audit, must
 from controller.store.base import utcnow
 from controller.store.models import Product, Server, ServerGroup
-from controller.store.queries import is_id
+from controller.store.queries import by_key
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone, ZoneTemplate
 
@@ -28,10 +28,7 @@ LINE = frozenset({"name", "type", "value", "priority", "ttl"})
 
 def find(session: Session, key: Key) -> ZoneTemplate:
     """By id or name, or NotFound."""
-    text = str(key)
-    found = session.get(ZoneTemplate, int(text)) if is_id(text) else None
-    found = found or session.scalars(select(ZoneTemplate).where(ZoneTemplate.name == text)).first()
-    return must(found, "zone template", key)
+    return must(by_key(session, ZoneTemplate, key, ZoneTemplate.name), "zone template", key)
 
 
 def built_in() -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from controller.automation.zone_wishes import WantedZone, own_record, wanted_zone
 from controller.domain.problems import Problem
 from controller.domain.zone_files import ZoneImport, format_zone_file, parse_zone_file
+from controller.domain.zone_records import check_nameservers
 from controller.domain.zones import check_record, check_records
 from controller.engine import zone_rollout
 from controller.engine.dispatch import Ready
@@ -207,6 +208,8 @@ def _change(fleet: Fleet, actor: str, key: Key, action: str, change: Callable[[S
         words = change(session, zone)
         session.flush()
         session.expire(zone, ["own_records"])
+        if problems := check_nameservers(wanted(session, zone).records, zone.domain):
+            raise Refused(f"this cannot be published: {'; '.join(problems)}")
         ready: Ready
         pipeline, ready = zone_changed(session, service, actor, priority=CUSTOMER_CLICK)
         audit(session, actor, action, zone.domain, message=words, service_id=service.id)

@@ -71,33 +71,37 @@ def is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
-def _by_key(session: Session, model: type[T], key: Key, name: InstrumentedAttribute[str]) -> T | None:
+def by_key(session: Session, model: type[T], key: Key, name: InstrumentedAttribute[str]) -> T | None:
+    """A thing by id or name."""
     text = str(key)
     if is_id(text):
         found = session.get(model, int(text))
         if found is not None:
             return found
+    if not text.isprintable():
+        # No name is, and databases refuse to look for some of it.
+        return None
     return session.scalars(select(model).where(name == text)).first()
 
 
 def find_server(session: Session, key: Key) -> Server | None:
     """By id or name."""
-    return _by_key(session, Server, key, Server.name)
+    return by_key(session, Server, key, Server.name)
 
 
 def find_group(session: Session, key: Key) -> ServerGroup | None:
     """By id or name."""
-    return _by_key(session, ServerGroup, key, ServerGroup.name)
+    return by_key(session, ServerGroup, key, ServerGroup.name)
 
 
 def find_product(session: Session, key: Key) -> Product | None:
     """By id or name."""
-    return _by_key(session, Product, key, Product.name)
+    return by_key(session, Product, key, Product.name)
 
 
 def find_customer(session: Session, key: Key) -> Customer | None:
     """By id or e-mail address."""
-    return _by_key(session, Customer, str(key).lower(), Customer.email)
+    return by_key(session, Customer, str(key).lower(), Customer.email)
 
 
 def find_service(session: Session, key: Key) -> Service | None:
@@ -105,6 +109,8 @@ def find_service(session: Session, key: Key) -> Service | None:
     text = str(key)
     if is_id(text):
         return session.get(Service, int(text))
+    if not text.isprintable():
+        return None
     return session.scalars(
         select(Service)
         .where(or_(Service.domain == text, Service.domain_unicode == text))

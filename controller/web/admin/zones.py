@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.automation.zone_wishes import WantedZone, wanted_zone, zone_values
+from controller.domain.zones import TemplateRecord
 from controller.operations import zones as operations
 from controller.operations.errors import NotFound
 from controller.operations.records import must
@@ -138,23 +139,21 @@ def record_lines(zone: Zone, wanted: WantedZone) -> list[RecordLine]:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A line of the template that is not published, and why."""
+    """Lines of the template that are not published because the same placeholders are empty."""
 
-    name: str
-    type: str
-    value: str
     empty: tuple[str, ...]
+    lines: list[TemplateRecord]
 
 
 def left_out(zone: Zone, wanted: WantedZone) -> list[LeftOut]:
     """Lines with an empty placeholder; those of nameservers that are not there are no loss."""
     values = zone_values(zone.service)
-    lines = []
+    found: dict[tuple[str, ...], list[TemplateRecord]] = {}
     for line in wanted.left_out:
         empty = tuple(name for name in placeholders.names([line]) if not values.get(name))
         if any(placeholders.nameserver_number(name) is None for name in empty):
-            lines.append(LeftOut(line.name, line.type, line.value, empty))
-    return lines
+            found.setdefault(empty, []).append(line)
+    return [LeftOut(empty, lines) for empty, lines in found.items()]
 
 
 class TemplateForm(FleetForm):

@@ -63,7 +63,7 @@ class OwnRecordAnswer(BaseModel):
 
 
 class LeftOut(BaseModel):
-    """A line of the template with a placeholder that is empty."""
+    """A line of the template with a placeholder that is empty, or that makes no record with what is filled in."""
 
     name: str
     type: str
