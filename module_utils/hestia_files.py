@@ -99,11 +99,14 @@ class StandardFiles(Subject[FilesState]):
 
     def next_step(self, state: FilesState) -> Optional[Step]:
         wrong = [name for name in self.files if not self._right(name, state)]
-        if not wrong:
-            return None
-        if "unassigned" in wrong and self.files["unassigned"] is not None:
+        blind = [name for name in wrong if name == "unassigned" and self.files[name] is not None]
+        first = [name for name in wrong if name not in blind]
+        if first:
+            return Step("write files", lambda: self._write(first, state))
+        if blind:
             self._require_served()
-        return Step("write files", lambda: self._write(wrong, state))
+            return Step("write the page of unassigned addresses", lambda: self._write(blind, state))
+        return None
 
     def describe(self, state: FilesState) -> dict[str, Any]:
         return {
@@ -189,19 +192,16 @@ class StandardFiles(Subject[FilesState]):
             os.unlink(self._kept_absent(name))
 
     def _require_served(self) -> None:
-        """Fail when the web servers would not show the page of unassigned addresses."""
-        folder = f"/{os.path.join(*_UNASSIGNED[:-1])}"
+        """Fail when the web server would not show the page of unassigned addresses. A proxy before it only asks it."""
+        folder, server = f"/{os.path.join(*_UNASSIGNED[:-1])}", self.panel.system("WEB_SYSTEM")
         addresses = self.panel.data("ips")
-        for address in sorted(os.listdir(addresses)) if os.path.isdir(addresses) else []:
-            for server in (self.panel.system("PROXY_SYSTEM"), self.panel.system("WEB_SYSTEM")):
-                path = self.panel.path("etc", server, "conf.d", f"{address}.conf") if server else ""
-                if path and os.path.exists(path):
-                    if folder not in read_text(path):
-                        raise PanelError(
-                            f"{self.panel.shown(path)} does not serve {folder}: the page would show nowhere",
-                            error_class="refused",
-                        )
-                    break
+        for address in sorted(os.listdir(addresses)) if server and os.path.isdir(addresses) else []:
+            path = self.panel.path("etc", server, "conf.d", f"{address}.conf")
+            if os.path.exists(path) and folder not in read_text(path):
+                raise PanelError(
+                    f"{self.panel.shown(path)} does not serve {folder}: the page would show nowhere",
+                    error_class="refused",
+                )
 
 
 def _content(name: str, value: Any) -> Optional[bytes]:

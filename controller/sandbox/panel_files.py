@@ -69,14 +69,14 @@ def write(root: Path, hestia: Path, config: dict[str, str], ip: str) -> None:
 
 
 def _web_servers(root: Path, ip: str) -> dict[Path, str]:
-    """Main configuration, and the page for names that no site has."""
+    """Main configuration, and the page for names that no site has: nginx asks apache2 for it."""
+    site = f"<VirtualHost {ip}:8080>\n    ServerName {ip}\n    DocumentRoot /var/www/html/\n</VirtualHost>\n"
+    proxy = (
+        f"server {{\n\tlisten {ip}:80 default_server;\n\tlocation / {{\n\t\tproxy_pass http://{ip}:8080;\n\t}}\n}}\n"
+    )
     return {
         root / "etc/apache2/apache2.conf": _APACHE,
-        root
-        / "etc/apache2/conf.d"
-        / f"{ip}.conf": f"<VirtualHost {ip}:8080>\n    DocumentRoot /var/www/html/\n</VirtualHost>\n",
-        root
-        / "etc/nginx/conf.d"
-        / f"{ip}.conf": f"server {{\n\tlisten {ip}:80 default_server;\n\troot /var/www/html;\n}}\n",
+        root / "etc/apache2/conf.d" / f"{ip}.conf": site,
+        root / "etc/nginx/conf.d" / f"{ip}.conf": proxy,
         root / "var/www/html/index.html": PAGES["unassigned/index.html"],
     }

@@ -131,11 +131,18 @@ def test_a_folder_is_no_file(panel: Panel) -> None:
 
 
 def test_the_page_of_unassigned_addresses_must_be_served(panel: Panel) -> None:
-    vhost = Path(panel.path("etc/nginx/conf.d/192.0.2.1.conf"))
-    vhost.parent.mkdir(parents=True)
-    subject = StandardFiles(panel, {"files": {"unassigned": "ours"}})
-    vhost.write_text("server { root /var/www/html; }")
-    assert subject.next_step(subject.look())
-    vhost.write_text("server { root /srv/pages; }")
-    with pytest.raises(PanelError, match=r"nginx/conf.d/192.0.2.1.conf does not serve /var/www/html"):
-        subject.next_step(subject.look())
+    site, proxy = (Path(panel.path("etc", name, "conf.d/192.0.2.1.conf")) for name in ("apache2", "nginx"))
+    for path in (site, proxy):
+        path.parent.mkdir(parents=True)
+    proxy.write_text("server { location / { proxy_pass http://192.0.2.1:8080; } }")
+    subject = StandardFiles(panel, {"files": {"unassigned": "ours", "index": "ours"}})
+    state = subject.look()
+    site.write_text("DocumentRoot /srv/pages/")
+    # The other files are written first.
+    assert subject.next_step(state)
+    state.contents["index"] = b"ours"
+    state.kept.add("index")
+    with pytest.raises(PanelError, match=r"apache2/conf.d/192.0.2.1.conf does not serve /var/www/html"):
+        subject.next_step(state)
+    site.write_text("DocumentRoot /var/www/html/")
+    assert subject.next_step(state)
