@@ -11,10 +11,28 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, case, cast, extract, func, or_, select
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
-from controller.domain.words import OPEN_TASK_STATES, Capability, ServerStatus, ServiceStatus, TaskStatus
+from controller.domain.words import (
+    OPEN_TASK_STATES,
+    ZONE_ACTION,
+    Capability,
+    Driver,
+    ServerStatus,
+    ServiceStatus,
+    TaskStatus,
+)
 from controller.store.base import utcnow
 from controller.store.fleet_models import ServerSample, ServerView
-from controller.store.models import Account, Activity, Customer, GroupDnsServer, Server, ServerGroup, Service, Task
+from controller.store.models import (
+    Account,
+    Activity,
+    Customer,
+    GroupDnsServer,
+    Resource,
+    Server,
+    ServerGroup,
+    Service,
+    Task,
+)
 from controller.store.queries import Page, like, paged
 
 TROUBLE = "trouble"
@@ -58,12 +76,19 @@ def in_trouble() -> ColumnElement[bool]:
 
 
 def _services_on() -> ColumnElement[int]:
-    return (
+    hosted = (
         select(func.count(func.distinct(Account.service_id)))
         .where(Account.server_id == Server.id)
         .correlate(Server)
         .scalar_subquery()
     )
+    zones = (
+        select(func.count())
+        .where(Resource.server_id == Server.id, Resource.action == ZONE_ACTION)
+        .correlate(Server)
+        .scalar_subquery()
+    )
+    return case((Server.driver == Driver.POWERDNS, zones), else_=hosted)
 
 
 SAMPLED = ("load", "cpu", "memory", "disk", "accounts", "up")
@@ -135,11 +160,16 @@ def _can(role: Capability) -> ColumnElement[bool]:
 
 
 def server_loads(session: Session, server_ids: Collection[int] | None = None) -> dict[int, int]:
-    """Services that live on each server (or on these only), by server id."""
-    query = select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
+    """Services that live on each server (or on these only), by server id; on a PowerDNS server those with a zone."""
+    hosted = select(Account.server_id, func.count(func.distinct(Account.service_id))).group_by(Account.server_id)
+    # There are no accounts there; a zone is all that a service has on it.
+    without_panel = select(Server.id).where(Server.driver == Driver.POWERDNS)
+    zones = select(Resource.server_id, func.count()).where(Resource.action == ZONE_ACTION).group_by(Resource.server_id)
+    zones = zones.where(Resource.server_id.in_(without_panel))
     if server_ids is not None:
-        query = query.where(Account.server_id.in_(server_ids))
-    return {server_id: count for server_id, count in session.execute(query)}  # noqa: C416
+        hosted = hosted.where(Account.server_id.in_(server_ids))
+        zones = zones.where(Resource.server_id.in_(server_ids))
+    return {server_id: count for query in (hosted, zones) for server_id, count in session.execute(query)}
 
 
 # What a panel has
@@ -208,6 +238,8 @@ class History:
 
     times: Sequence[int]
     series: Mapping[str, Sequence[float | None]]
+    since: int
+    until: int
 
     def __bool__(self) -> bool:
         return bool(self.times)
@@ -216,20 +248,21 @@ class History:
 def server_history(session: Session, server_id: int, span: str, now: dt.datetime | None = None) -> History:
     """The figures of a server over one of ``RANGES``, averaged to a few hundred points."""
     covered, width = RANGES[span]
+    until = now or utcnow()
+    since = until - dt.timedelta(seconds=covered)
     moment = cast(extract("epoch", ServerSample.at), Integer)
     place = moment // width
     rows = session.execute(
         select(place, *(func.avg(getattr(ServerSample, name)) for name in FIGURES))
-        .where(
-            ServerSample.server_id == server_id, ServerSample.at >= (now or utcnow()) - dt.timedelta(seconds=covered)
-        )
+        .where(ServerSample.server_id == server_id, ServerSample.at >= since)
         .group_by(place)
         .order_by(place)
     ).all()
-    return _with_pauses([(int(row[0]) * width, *row[1:]) for row in rows])
+    times, series = _with_pauses([(int(row[0]) * width, *row[1:]) for row in rows])
+    return History(times, series, int(since.timestamp()), int(until.timestamp()))
 
 
-def _with_pauses(rows: Sequence[tuple[Any, ...]]) -> History:
+def _with_pauses(rows: Sequence[tuple[Any, ...]]) -> tuple[list[int], dict[str, list[float | None]]]:
     """A point without figures where collecting paused, so that no line is drawn across."""
     steps = sorted(later[0] - earlier[0] for earlier, later in pairwise(rows))
     usual = steps[len(steps) // 2] if steps else 0
@@ -242,7 +275,7 @@ def _with_pauses(rows: Sequence[tuple[Any, ...]]) -> History:
         name: [None if point[place] is None else round(float(point[place]), 2) for point in points]
         for place, name in enumerate(FIGURES, 1)
     }
-    return History([point[0] for point in points], series)
+    return [point[0] for point in points], series
 
 
 # The first page

@@ -182,15 +182,19 @@ CHARTS = (
 )
 
 
-def charts(history: History) -> list[Chart]:
-    """A chart for every figure that was ever reported."""
+def charts(history: History, driver: Driver = Driver.HESTIACP) -> list[Chart]:
+    """A chart for every figure that was reported in this time."""
     found = []
     for key, title, unit, maximum in CHARTS:
         series = history.series[key]
         known = [value for value in series if value is not None]
         if not known:
             continue
-        data = {"x": history.times, "lines": [{"name": title, "y": series}], "unit": unit, "max": maximum}
+        if key == "accounts" and driver is Driver.POWERDNS:
+            title = "Zones"
+        line = {"name": title, "y": series}
+        data = {"x": history.times, "lines": [line], "unit": unit, "max": maximum}
+        data |= {"from": history.since, "to": history.until}
         found.append(Chart(title, data, in_words(known, unit)))
     return found
 

@@ -135,7 +135,7 @@ def overview(request: Request) -> Response:
             tasks=latest_tasks(session, server.id),
             span=span,
             spans=RANGES,
-            charts=server_figures.charts(history),
+            charts=server_figures.charts(history, server.driver),
             samples=server_figures.sampled(history),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -206,9 +207,13 @@ def _suggest(form: ServerForm, found: ServerLook) -> None:
     """Fill in what the server itself tells, where nothing was typed."""
     hostname = str(found.facts.get("hostname") or "")
     form.name.data = form.name.data or hostname.partition(".")[0]
+    for field in (form.capacity, form.command_timeout, form.dns_port):
+        field.data = field.default if field.data is None else field.data
     systems = found.facts.get("systems")
     if form.has_api:
         form.capabilities.data = [Capability.DNS.value]
+        form.hostname.data = form.hostname.data or hostname
+        form.address.data = form.address.data or urlsplit(form.api_url.data or "").hostname
     elif not form.capabilities.data and isinstance(systems, dict):
         form.capabilities.data = [role.value for role, key in SYSTEMS.items() if systems.get(key)]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,7 +185,7 @@ def detail(request: Request) -> Response:
             service=line.service,
             state=SERVICE_STATES[line.service.status],
             gauges=[gauge for gauge in GAUGES if gauge.needs.value in line.service.roles],
-            charts=_charts(line, samples),
+            charts=_charts(line, samples, int(span)),
             samples=list(reversed(samples)),
             columns=CHARTS,
             span=span,
@@ -193,7 +194,7 @@ def detail(request: Request) -> Response:
         )
 
 
-def _charts(line: Line, samples: Any) -> list[Chart]:
+def _charts(line: Line, samples: Sequence[UsageSample], days: int) -> list[Chart]:
     found = []
     limits = {gauge.limit: gauge.limit_of(line.service) for gauge in GAUGES if gauge.needs.value in line.service.roles}
     for key, title, unit, limit in CHARTS:
@@ -202,14 +203,16 @@ def _charts(line: Line, samples: Any) -> list[Chart]:
             continue
         most = limits[limit]
         words = in_words(values, unit) + (f", limit {amount(most, unit)}" if most is not None else "")
-        data = {"x": [_noon(sample) for sample in samples], "lines": [{"name": title, "y": values}], "unit": unit}
+        data = {"x": [_noon(sample.day) for sample in samples], "lines": [{"name": title, "y": values}], "unit": unit}
+        today = utcnow().date()
+        data |= {"from": _noon(today - dt.timedelta(days=days)), "to": _noon(today)}
         found.append(Chart(title, data | {"days": True, "least": 10 if unit else 2}, words))
     return found
 
 
-def _noon(sample: UsageSample) -> int:
+def _noon(day: dt.date) -> int:
     """A day as Unix seconds, so far from midnight that it is the same day for everybody."""
-    return int((sample.day.toordinal() - 719_163) * 86_400 + 43_200)
+    return int((day.toordinal() - 719_163) * 86_400 + 43_200)
 
 
 def refresh(request: Request) -> Response:

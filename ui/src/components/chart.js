@@ -1,5 +1,5 @@
 // <div data-chart='{"x": [unix seconds], "lines": [{"name": "CPU", "y": [...]}], "unit": "%", "max": 100}'> becomes a line
-// chart; null in "y" is a pause. What it shows stands beside it in words too. Under the pointer the value is written into
+// chart from "from" to "to"; null in "y" is a pause. What it shows stands beside it in words too. Under the pointer the value is written into
 // [data-slot=value] of the surrounding figure. The library is fetched by pages that have a chart only.
 import { each } from "./each.js";
 
@@ -25,7 +25,7 @@ function options(element, data, width) {
   const colour = (name) => colours.getPropertyValue(name).trim();
   const slot = element.closest("figure")?.querySelector("[data-slot=value]");
   const still = slot?.textContent;
-  const long = data.x.at(-1) - data.x[0] > 2 * DAY;
+  const long = (data.to ?? data.x.at(-1)) - (data.from ?? data.x[0]) > 2 * DAY;
   const axis = { stroke: colour("--chart-text"), font: `11px ${colours.fontFamily}`, ticks: { show: false } };
   const line = { stroke: colour("--chart-grid"), width: 1 };
   return {
@@ -34,7 +34,10 @@ function options(element, data, width) {
     padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: { y: { range: (_, low, high) => [0, data.max ?? Math.max(high * 1.1, data.least ?? 1)] } },
+    scales: {
+      x: { range: (_, low, high) => [data.from ?? low, data.to ?? high] },
+      y: { range: (_, low, high) => [0, data.max ?? Math.max(high * 1.1, data.least ?? 1)] },
+    },
     series: [
       {},
       ...data.lines.map((one, place) => ({
