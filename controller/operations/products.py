@@ -12,9 +12,10 @@ from controller.domain.words import Capability, Mode
 from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
-from controller.operations.records import audit
+from controller.operations.records import audit, must
+from controller.operations.server_changes import template_id
 from controller.store.models import Product
-from controller.store.queries import find_group
+from controller.store.queries import find_group, find_product
 
 
 def create(
@@ -66,4 +67,48 @@ def create(
             raise Conflict(f"there is a product {name} already", field="name") from None
         words = f"{mode}: {', '.join(product.roles)} on {pool.name}"
         audit(session, actor, "product.create", name, message=words, product_id=product.id)
+    return product
+
+
+def edit(
+    fleet: Fleet,
+    actor: str,
+    key: int | str,
+    *,
+    name: str,
+    description: str = "",
+    active: bool = True,
+    self_service: bool = False,
+    zone_template: int | str | None = None,
+) -> Product:
+    """Name, description, whether it is sold (to whom), and the template of its zones; services that are there keep
+    what they have. Raises NotFound, Invalid, Conflict.
+    """
+    fields = Fields()
+    name = fields.name("name", name)
+    description = fields.text("description", description, maximum=1000, required=False)
+    with fleet.database.write() as session:
+        product = must(find_product(session, key), "product", key)
+        template = template_id(session, fields, zone_template)
+        fields.finish()
+        changes = {
+            "name": name,
+            "description": description,
+            "active": active,
+            "self_service": self_service,
+            "zone_template_id": template,
+        }
+        lines = [
+            f"{field}: {getattr(product, field)} -> {value}"
+            for field, value in changes.items()
+            if getattr(product, field) != value
+        ]
+        for field, value in changes.items():
+            setattr(product, field, value)
+        try:
+            session.flush()
+        except IntegrityError:
+            raise Conflict(f"there is a product {name} already", field="name") from None
+        if lines:
+            audit(session, actor, "product.edit", name, message="; ".join(lines), product_id=product.id)
     return product

@@ -1,4 +1,4 @@
-"""Products: list, create, one product."""
+"""Products: list, create, one product, edit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from controller.operations import products as operations
 from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.models import Product, ServerGroup, Service
+from controller.store.zone_models import ZoneTemplate
+from controller.store.zone_queries import templates
 from controller.web import limit_fields
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices, optional
@@ -39,6 +41,14 @@ class ProductFields(FleetForm):
     self_service = BooleanField("Customers may order it themselves")
 
     field_map = limit_fields.field_map("limits")
+
+
+class EditForm(FleetForm):
+    name = StringField("Name", [InputRequired("Give the product a name."), Length(max=100)])
+    description = StringField("Description", [optional(), Length(max=1000)])
+    zone_template = ChoiceField("Zone template")
+    active = BooleanField("It is sold")
+    self_service = BooleanField("Customers may order it themselves")
 
 
 ProductForm = limit_fields.with_limits(ProductFields)
@@ -115,7 +125,50 @@ def detail(request: Request) -> Response:
             .order_by(Service.id.desc())
             .limit(10)
         ).all()
-        return render(request, "admin/products/detail.html", product=product, limits=limits, services=services)
+        template = session.get(ZoneTemplate, product.zone_template_id) if product.zone_template_id else None
+        return render(
+            request, "admin/products/detail.html", product=product, limits=limits, services=services, template=template
+        )
+
+
+def _with_templates(session: Session, form: EditForm) -> EditForm:
+    form.zone_template.choices = choices(
+        [("", "No own choice"), *((template.id, template.name) for template in templates(session))]
+    )
+    return form
+
+
+def show_edit(request: Request) -> Response:
+    with database_of(request).read() as session:
+        product_id = path_id(request)
+        product = must(session.get(Product, product_id), "product", product_id)
+        form = EditForm(None, obj=product, data={"zone_template": product.zone_template_id or ""})
+        return render(request, "admin/products/edit.html", product=product, form=_with_templates(session, form))
+
+
+def edit(request: Request) -> Response:
+    form = EditForm.of(request)
+    with database_of(request).read() as session:
+        product_id = path_id(request)
+        product = must(session.get(Product, product_id), "product", product_id)
+        _with_templates(session, form)
+    try:
+        if form.validate():
+            operations.edit(
+                fleet_of(request),
+                actor_of(request),
+                product_id,
+                name=form.name.data,
+                description=form.description.data or "",
+                active=form.active.data,
+                self_service=form.self_service.data,
+                zone_template=form.zone_template.data or None,
+            )
+            flash(request, "Saved. Services that are there keep what they have.")
+            return RedirectResponse(f"/admin/products/{product_id}", 303)
+    except OperationError as problem:
+        form.refuse(problem)
+    return render(request, "admin/products/edit.html", 422, product=product, form=form)
 
 
 routes: list[BaseRoute] = [
@@ -123,4 +176,6 @@ routes: list[BaseRoute] = [
     page("/admin/products/new", new, Access.OPERATOR),
     page("/admin/products/new", create, Access.OPERATOR, methods=["POST"]),
     page("/admin/products/{id:int}", detail, Access.STAFF),
+    page("/admin/products/{id:int}/edit", show_edit, Access.STAFF),
+    page("/admin/products/{id:int}/edit", edit, Access.OPERATOR, methods=["POST"]),
 ]

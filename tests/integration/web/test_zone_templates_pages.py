@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from controller.domain.zones import DEFAULT_TEMPLATE
-from controller.store.models import ServerGroup
+from controller.store.models import Product, ServerGroup
 from controller.store.work_models import LongRun
 from controller.store.zone_models import ZoneTemplate
 from tests.integration.web.world import World
@@ -129,3 +129,26 @@ def test_support_sees_templates_and_changes_none(shared_world: World) -> None:
         text = browser.get(page).text
         assert "{server_ip}" in text
         assert "Save</button>" not in text
+
+
+def test_a_product_is_edited_and_gets_a_template(world: World) -> None:
+    browser = world.browser("operator")
+    page = f"/admin/products/{world.product_id}"
+    typed = {
+        "name": "Business 2",
+        "description": "more",
+        "zone_template": str(stored(world)["Copied"].id),
+        "active": "y",
+    }
+    assert browser.submit(f"{page}/edit", typed).status_code == 303
+    with world.fleet.database.read() as session:
+        product = session.get_one(Product, world.product_id)
+    assert (product.name, product.active, product.self_service) == ("Business 2", True, False)
+    assert "Copied" in browser.get(page).text
+    assert "2 zones are made from this template" in browser.get(f"{HOME}/{product.zone_template_id}").text
+    for change in ({"name": ""}, {"name": "1234"}, {"name": "x" * 101}, {"zone_template": "999"}):
+        answer = browser.submit(f"{page}/edit", {**typed, **change})
+        assert answer.status_code == 422
+        assert f'id="{next(iter(change))}-error"' in answer.text
+    with world.fleet.database.read() as session:
+        assert session.get_one(Product, world.product_id).name == "Business 2"
