@@ -22,6 +22,7 @@ from controller.web.api.group_answers import (
     VariablesBody,
     group_answer,
 )
+from controller.web.api.server_calls import named
 
 
 def find(session: Session, key: str) -> ServerGroup:
@@ -80,7 +81,10 @@ def _nameservers(asked: Asked) -> GroupAnswer:
 
 def _add_server(asked: Asked) -> GroupAnswer:
     body: MemberBody = asked.body
-    return _answer(asked, groups.add_server(asked.fleet, asked.actor, asked.key, body.server))
+    with asked.fleet.database.read() as session:
+        group = find(session, asked.key)
+    server = named(asked, "server", body.server)
+    return _answer(asked, groups.add_server(asked.fleet, asked.actor, group.id, server.id))
 
 
 def _remove_server(asked: Asked) -> GroupAnswer:

@@ -28,6 +28,7 @@ from controller.web.api.group_answers import (
 from controller.web.api.group_calls import find
 from controller.web.api.pipeline_answers import RunAnswer
 from controller.web.api.pipeline_calls import started
+from controller.web.api.server_calls import named
 
 ESCAPED = 6
 """A character of JSON may be written as six."""
@@ -102,7 +103,8 @@ def _pull(asked: Asked) -> RunAnswer:
     body: PullBody = asked.body
     with asked.fleet.database.read() as session:
         group, name = _found(session, asked)
-    return started(asked, standard_files.pull(asked.fleet, asked.actor, group.id, name, body.server))
+    server = named(asked, "server", body.server)
+    return started(asked, standard_files.pull(asked.fleet, asked.actor, group.id, name, server.id))
 
 
 def _apply(asked: Asked) -> RunAnswer:

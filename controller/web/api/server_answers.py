@@ -122,8 +122,8 @@ def server_answers(session: Session, servers: Sequence[Server]) -> list[ServerAn
 def template_names(session: Session, template_ids: Iterable[int | None]) -> dict[int, str]:
     """Names of zone templates by id."""
     wanted = {number for number in template_ids if number is not None}
-    query = select(ZoneTemplate.id, ZoneTemplate.name).where(ZoneTemplate.id.in_(wanted))
-    return dict(session.execute(query).tuples().all()) if wanted else {}
+    rows = session.execute(select(ZoneTemplate.id, ZoneTemplate.name).where(ZoneTemplate.id.in_(wanted)))
+    return {number: name for number, name in rows}  # noqa: C416
 
 
 def _answer(server: Server, services: int, templates: dict[int, str]) -> ServerAnswer:

@@ -85,7 +85,7 @@ class ApiChange(Body):
 
     url: str | None = None
     key: str | None = Field(None, repr=False)
-    server_id: str | None = None
+    server_id: str = Field("", description="PowerDNS's own id of the server behind the API")
 
 
 class DnsChange(Body):

@@ -42,6 +42,15 @@ def find(session: Session, key: str) -> Server:
     return must(find_server(session, key), "server", key)
 
 
+def named(asked: Asked, field: str, key: str) -> Server:
+    """A server that a field of the body names. Raises Invalid."""
+    with asked.fleet.database.read() as session:
+        server = find_server(session, key)
+    if server is None:
+        raise Invalid([Problem(field, f"there is no server {key}")])
+    return server
+
+
 def _list(asked: Asked) -> Listed:
     with asked.fleet.database.read() as session:
         page = lists.servers(session, asked.query)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -15,6 +17,7 @@ from starlette.testclient import TestClient
 
 from controller.engine.fleet import Fleet
 from controller.operations import tokens
+from controller.settings import Settings
 from controller.web.app import create_app
 
 
@@ -55,6 +58,19 @@ def reader(app: Starlette, filled: Fleet) -> Iterator[TestClient]:
     headers = {"Authorization": f"Bearer {plain}"}
     with TestClient(app, base_url="http://testserver" + API, headers=headers) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def world(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Fleet]]:
+    """One installation for all examples of a module, with a client that may do everything."""
+    home = tmp_path_factory.mktemp("world") / "home"
+    shutil.copytree(empty_home, home)
+    fleet = Fleet.open(Settings(home=home))
+    fill(fleet)
+    plain = tokens.create(fleet, "test", name="world", scope="admin")[1]
+    headers = {"Authorization": f"Bearer {plain}"}
+    yield TestClient(create_app(fleet), base_url="http://testserver" + API, headers=headers), fleet
+    fleet.close()
 
 
 @pytest.fixture

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from api_world import API, an_order, fill, rows
+from api_world import an_order, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from controller.domain.limits import BY_KEY
 from controller.engine.fleet import Fleet
-from controller.operations import tokens
-from controller.settings import Settings
-from controller.web.app import create_app
-
-
-@pytest.fixture(scope="module")
-def world(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Fleet]]:
-    """One installation for all examples."""
-    home = tmp_path_factory.mktemp("fuzz") / "home"
-    shutil.copytree(empty_home, home)
-    fleet = Fleet.open(Settings(home=home))
-    fill(fleet)
-    plain = tokens.create(fleet, "test", name="fuzz", scope="admin")[1]
-    client = TestClient(
-        create_app(fleet), base_url="http://testserver" + API, headers={"Authorization": f"Bearer {plain}"}
-    )
-    yield client, fleet
-    fleet.close()
-
 
 texts = st.text(max_size=40) | st.sampled_from(
     ["", "²", "1", "0", "-1", "\x00", "e\u0301", "\u202e", "xn--", "a.b", "x" * 300, "example.com", "ada@example.com"]
