@@ -30,6 +30,8 @@ from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone, ZoneRecord
 
 Key = int | str
+LOOKED_UP = 10_000
+"""Zones in one query."""
 RECORDS_MAX = 2000
 """Own records of one zone."""
 
@@ -141,12 +143,26 @@ def redeploy(fleet: Fleet, actor: str, key: Key) -> Pipeline | None:
 def redeploy_many(fleet: Fleet, actor: str, keys: Iterable[Key]) -> LongRun:
     """The same for several zones, a few at a time. Raises NotFound, Refused."""
     with fleet.database.write() as session:
-        ids = sorted({find(session, key).id for key in keys})
-        run = zone_rollout.start(session, actor, f"Redeploy of {len(ids)} zones", "redeploy", zone_ids=ids)
+        ids = _ids(session, keys)
+        words = f"{len(ids)} zone{'' if len(ids) == 1 else 's'}"
+        run = zone_rollout.start(session, actor, f"Redeploy of {words}", "redeploy", zone_ids=ids)
         if run is None:
             raise Refused("none of these zones can be redeployed now")
-        audit(session, actor, "zone.redeploy", f"{len(ids)} zones")
+        audit(session, actor, "zone.redeploy", words)
     return run
+
+
+def _ids(session: Session, keys: Iterable[Key]) -> list[int]:
+    """Ids of zones; ids among the keys are looked up many at once."""
+    given = list(keys)
+    numbers = sorted({int(key) for key in given if is_id(str(key))})
+    known: set[int] = set()
+    for start in range(0, len(numbers), LOOKED_UP):
+        known |= set(session.scalars(select(Zone.id).where(Zone.id.in_(numbers[start : start + LOOKED_UP]))))
+    missing = next((number for number in numbers if number not in known), None)
+    if missing is not None:
+        raise NotFound("zone", missing)
+    return sorted(known | {find(session, key).id for key in given if not is_id(str(key))})
 
 
 def check_now(fleet: Fleet, actor: str, key: Key) -> Zone:

@@ -10,17 +10,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.operations import groups as operations
+from controller.operations import zones as zone_operations
 from controller.operations.errors import Invalid, OperationError
 from controller.store.group_queries import zone_count
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import is_id
-from controller.store.zone_queries import nameservers, templates, zone_runs
+from controller.store.zone_queries import nameservers, templates, zone_runs, zones_of_group
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices
 from controller.web.placeholders import nameserver_number
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 
 
 class ZonesForm(FleetForm):
@@ -149,8 +150,21 @@ def edit_zones(request: Request) -> Response:
     return RedirectResponse(f"/admin/groups/{path_id(request)}/dns", 303)
 
 
+def redeploy(request: Request) -> Response:
+    """Bring all zones of the group up to its template, TTL and variables."""
+    with database_of(request).read() as session:
+        group = find(session, request)
+        keys = zones_of_group(session, group.id)
+    with refusal_flashed(request):
+        run = zone_operations.redeploy_many(fleet_of(request), actor_of(request), keys)
+        flash(request, f"{run.total} zone{' is' if run.total == 1 else 's are'} being written again.")
+        return RedirectResponse("/admin/zones", 303)
+    return RedirectResponse(f"/admin/groups/{group.id}/dns", 303)
+
+
 routes: list[BaseRoute] = [
     page("/admin/groups/{id:int}/dns", show, Access.STAFF),
     page("/admin/groups/{id:int}/dns", attach, Access.OPERATOR, methods=["POST"]),
+    page("/admin/groups/{id:int}/dns/redeploy", redeploy, Access.OPERATOR, methods=["POST"]),
     page("/admin/groups/{id:int}/dns/zones", edit_zones, Access.OPERATOR, methods=["POST"]),
 ]

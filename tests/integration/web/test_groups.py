@@ -13,7 +13,7 @@ from controller.operations import groups, standard_files
 from controller.store.fleet_models import ServerView, StandardFile
 from controller.store.models import GroupDnsServer, Server, ServerGroup
 from controller.store.work_models import LongRun
-from tests.integration.web.world import World
+from tests.integration.web.world import World, finish
 
 TABS = ("", "/general", "/variables", "/files", "/dns", *(f"/config/{tier.value}" for tier in Tier))
 
@@ -233,6 +233,14 @@ def test_nameservers_change_after_a_question_that_counts_the_zones(world: World)
     assert refused.status_code == 422
     assert "leave at least one nameserver" in refused.text
     assert attached(world) == {"ns1"}
+
+
+def test_all_zones_of_a_group_are_redeployed(world: World) -> None:
+    finish(world.fleet, world.ben_service)
+    browser = world.browser("operator")
+    assert "Redeploy 2 zones" in browser.get(f"{home(world)}/dns").text
+    assert browser.submit(f"{home(world)}/dns/redeploy").headers["location"] == "/admin/zones"
+    assert "2 zones are being written again" in browser.get("/admin/zones").text
 
 
 def test_a_server_without_dns_is_no_nameserver(world: World) -> None:

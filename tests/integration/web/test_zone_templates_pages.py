@@ -11,7 +11,7 @@ from controller.domain.zones import DEFAULT_TEMPLATE
 from controller.store.models import Product, ServerGroup
 from controller.store.work_models import LongRun
 from controller.store.zone_models import ZoneTemplate
-from tests.integration.web.world import World
+from tests.integration.web.world import World, finish
 
 HOME = "/admin/zone-templates"
 
@@ -108,6 +108,7 @@ def test_the_default_is_one_template_or_the_built_in_one(world: World) -> None:
 
 
 def test_a_template_in_use_is_not_deleted_but_redeployed(world: World) -> None:
+    finish(world.fleet, world.ben_service)
     browser = world.browser("operator")
     copied = stored(world)["Copied"].id
     with world.fleet.database.write() as session:
@@ -117,7 +118,7 @@ def test_a_template_in_use_is_not_deleted_but_redeployed(world: World) -> None:
     assert "is chosen by 1 group" in browser.get(f"{HOME}/{copied}").text
     assert browser.submit(f"{HOME}/{copied}/redeploy").headers["location"] == "/admin/zones"
     with world.fleet.database.write() as session:
-        assert session.scalars(select(LongRun).where(LongRun.kind == "zones")).one().total == 1
+        assert session.scalars(select(LongRun).where(LongRun.kind == "zones")).one().total == 2
         session.get_one(ServerGroup, world.group_id).zone_template_id = None
     assert browser.submit(f"{HOME}/{copied}/delete").headers["location"] == HOME
     assert stored(world) == {}
