@@ -166,16 +166,15 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
         _private(key_file, job.private_key)
         host["ansible_ssh_private_key_file"] = str(key_file)
     if job.password:
-        host["ansible_password"] = job.password
+        host["ansible_password"] = no_template(job.password)
     if host.get("ansible_connection") != "local":
         known_hosts = folder / "known_hosts"
         known_hosts.write_text(known_hosts_line(str(host["ansible_host"]), int(host["ansible_port"]), job.host_key))
         host["ansible_ssh_common_args"] = shlex.join(_ssh_options(known_hosts, with_key=bool(job.private_key)))
     (folder / supervisor.LEASE_FILE).write_bytes(supervisor.lease_text(job.lease))
     _private(folder / "inventory" / "hosts.json", json.dumps({"all": {"hosts": {job.host_name: host}}}))
-    _private(
-        folder / "env" / "extravars", json.dumps({"fleet_role": job.role, "fleet_entry": job.entry, **job.variables})
-    )
+    variables = {"fleet_role": job.role, "fleet_entry": job.entry, **no_template(job.variables)}
+    _private(folder / "env" / "extravars", json.dumps(variables))
     (folder / "env" / "settings").write_text(json.dumps({"pexpect_timeout": READ_SECONDS}))
     shutil.copy(content("playbooks", PLAYBOOK), folder / "project" / PLAYBOOK)
     (folder / "ansible.cfg").touch()  # nobody's own configuration steps in
@@ -185,6 +184,15 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     command += [str(warm or ""), str(real)]
     shim.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     shim.chmod(0o700)
+
+
+def no_template(value: Any) -> Any:
+    """The same as Ansible reads it from JSON without taking any text of it for a template: people typed it."""
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value}
+    if isinstance(value, Mapping):
+        return {key: no_template(each) for key, each in value.items()}
+    return [no_template(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _ssh_options(known_hosts: Path, *, with_key: bool) -> list[str]:
