@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.domain.naming import account_base, account_name
-from controller.domain.words import ZONE_ACTION, Capability, Driver
+from controller.domain.words import ZONE_ACTION, Capability, Desired, Driver
+from controller.engine.planning import wish
 from controller.store.models import Account, Resource, Server, Service
 from controller.store.vault import Vault
 from controller.store.zone_models import Zone
@@ -64,19 +65,26 @@ def build(
 
 
 def add_nameserver(session: Session, vault: Vault, service: Service, server: Server) -> list[Resource]:
-    """Resources that put a service's zone on one more nameserver; none if it is there already."""
-    if any(r.action == ZONE_ACTION and r.server_id == server.id for r in service.resources):
+    """Resources that put a service's zone on one more nameserver; none if it is there already. What was about to
+    leave the nameserver stays."""
+    here = [r for r in service.resources if r.server_id == server.id]
+    leaving = [r for r in here if r.desired is Desired.ABSENT]
+    there = {r.action for r in here}
+    if ZONE_ACTION in there and not leaving:
         return []
+    wish(leaving, Desired.ACTIVE)
+    made: list[Resource] = []
     if server.driver is Driver.POWERDNS:
-        made = [_zone_copy(service, server.id)]
+        made = [] if ZONE_ACTION in there else [_zone_copy(service, server.id)]
     elif (account := next((a for a in service.accounts if a.server_id == server.id), None)) is not None:
-        account.roles = [*account.roles, Capability.DNS.value]
-        made = [_resource(service, account, ZONE_ACTION, service.domain)]
-        # Its package has to allow the zone.
-        for resource in service.resources:
-            if resource.account_id == account.id and resource.action.endswith(".package"):
-                resource.generation += 1
-                made.append(resource)
+        if Capability.DNS.value not in account.roles:
+            account.roles = [*account.roles, Capability.DNS.value]
+            # Its package has to allow the zone.
+            packages = [r for r in here if r.action.endswith(".package")]
+            wish(packages, Desired.ACTIVE)
+            leaving += packages
+        things = _things(account, service.domain)
+        made = [_resource(service, account, action, name) for action, name in things if action not in there]
     else:
         taken = _taken_names(session, [server.id], service.domain)[server.id]
         account = Account(
@@ -92,7 +100,7 @@ def add_nameserver(session: Session, vault: Vault, service: Service, server: Ser
     session.add_all(made)
     session.flush()
     session.refresh(service, ["resources", "accounts"])
-    return made
+    return [*leaving, *made]
 
 
 def _things(account: Account, domain: str) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from controller.engine import arrivals, breaker, desk, journal
 from controller.engine.dispatch import Ready, changes_server, claimable, next_in_lane, next_on_server, reads_only
 from controller.engine.rows import take, take_task
 from controller.engine.settling import is_overtaken, settle
+from controller.engine.zone_work import follow_facts
 from controller.settings import Settings
 from controller.store.base import utcnow
 from controller.store.models import Account, Pipeline, Resource, Server, ServerLock, Task, TaskEvent
@@ -115,9 +116,10 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         "repaired": outcome.repaired,
         "diff": outcome.diff,
     }
+    ready: Ready = []
     if outcome.ok:
         breaker.close_breaker(session, task.server_id)
-        _succeed(session, task, outcome)
+        ready = _succeed(session, task, outcome)
     elif outcome.stopped:
         _stopped(session, task)
     else:
@@ -125,7 +127,7 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         if kind not in BLOCKS_SERVER:
             breaker.close_breaker(session, task.server_id)
         _fail(session, task, kind, outcome.error)
-    return _after(session, task)
+    return ready + _after(session, task)
 
 
 def take_back(session: Session, task_id: int, fence: int) -> Ready:
@@ -213,14 +215,14 @@ def _release(session: Session, task: Task) -> None:
     session.execute(delete(ServerLock).where(ServerLock.task_id == task.id, ServerLock.fence == task.fence))
 
 
-def _succeed(session: Session, task: Task, outcome: Outcome) -> None:
+def _succeed(session: Session, task: Task, outcome: Outcome) -> Ready:
     _end(session, task, TaskStatus.SUCCEEDED, None)
     desk.task_succeeded(session, task)
     arrivals.arrive(session, task, outcome)
     resource = task.resource
     if resource is None or task.check_mode or task.generation is None:
-        return
-    resource.facts = {**resource.facts, **outcome.facts}
+        return []
+    before, resource.facts = resource.facts, {**resource.facts, **outcome.facts}
     resource.applied_generation = max(resource.applied_generation, task.generation)
     resource.applied_at = utcnow()
     if resource.desired is Desired.ABSENT and resource.applied_generation == resource.generation:
@@ -228,6 +230,8 @@ def _succeed(session: Session, task: Task, outcome: Outcome) -> None:
         session.delete(resource)
         task.resource_id = None
         _forget_account(session, resource)
+        return []
+    return follow_facts(session, resource, before)
 
 
 def _forget_account(session: Session, resource: Resource) -> None:

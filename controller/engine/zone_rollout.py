@@ -6,18 +6,21 @@ leaves it to another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from controller.domain.words import ZONE_ACTION, Capability, Desired, TaskStatus
+from controller.domain.words import RUNNABLE, ZONE_ACTION, Capability, Desired, Reason, TaskStatus
 from controller.engine import journal
 from controller.engine.building import add_nameserver
 from controller.engine.dispatch import Ready
 from controller.engine.fleet import Fleet
+from controller.engine.lifecycle import cancel
 from controller.engine.planning import DEPLOYMENT, wish
-from controller.engine.zone_work import SETTLED, zone_changed
+from controller.engine.rows import take_task
+from controller.engine.zone_work import SETTLED, UNSTARTED, zone_changed
 from controller.store.base import utcnow
 from controller.store.models import GroupDnsServer, OperationLog, Pipeline, Product, Resource, Server, Service, Task
 from controller.store.work_models import LongRun
@@ -109,10 +112,23 @@ def _change(session: Session, fleet: Fleet, run: LongRun, service: Service) -> t
         attached = server is not None and session.get(GroupDnsServer, (report["group_id"], server.id)) is not None
         if server is None or not attached or Capability.DNS.value not in service.roles:
             return None, []
-        also = [r for r in add_nameserver(session, fleet.vault, service, server) if r.action != ZONE_ACTION]
+        there = add_nameserver(session, fleet.vault, service, server)
+        _stop_leaving(session, there)
+        also = [r for r in there if r.action != ZONE_ACTION]
     elif report["what"] == "detach":
         also = leave(service, report["server_id"])
     return zone_changed(session, service, run.actor, also=also, priority=DEPLOYMENT, run_id=run.id)
+
+
+def _stop_leaving(session: Session, resources: Sequence[Resource]) -> None:
+    """Tasks that were planned when these should go are in the order of a removal, and none of them is needed."""
+    planned = select(Task.id).where(
+        Task.resource_id.in_([r.id for r in resources]), Task.status.in_(UNSTARTED), ~Task.check_mode
+    )
+    for task_id in session.scalars(planned.order_by(Task.id)).all():
+        task = take_task(session, task_id)
+        if task is not None and task.pipeline.reason is Reason.ZONE and task.status in UNSTARTED:
+            cancel(session, task, "the nameserver shall have the zone after all")
 
 
 def leave(service: Service, server_id: int) -> list[Resource]:
@@ -130,7 +146,8 @@ def leave(service: Service, server_id: int) -> list[Resource]:
 
 
 def _count(session: Session, run: LongRun, pipeline_id: int) -> bool:
-    """Whether one zone's change needs no more watching: it is over, or waits for a server that is away."""
+    """Whether one zone's change needs no more watching: it is over, or waits for a server that is away or out of
+    use."""
     pipeline = session.get(Pipeline, pipeline_id)
     if pipeline is not None and pipeline.finished_at is None:
         rows = session.execute(
@@ -139,7 +156,7 @@ def _count(session: Session, run: LongRun, pipeline_id: int) -> bool:
             .where(Task.pipeline_id == pipeline_id)
         ).all()
         still = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING)
-        if any(row.status in still and row.blocked_since is None for row in rows):
+        if any(row.status in still and row.blocked_since is None and row.server in RUNNABLE for row in rows):
             return False
     run.done += 1
     if pipeline is not None:

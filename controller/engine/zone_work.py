@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import ZONE_ACTION, Desired, Reason, ServiceStatus, TaskStatus
+from controller.engine import journal
 from controller.engine.dispatch import Ready
 from controller.engine.planning import DEPLOYMENT, start_pipeline
 from controller.store.models import Pipeline, Resource, Service, Task
 
 UNSTARTED = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)
-SETTLED = (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.DEPLOYING, ServiceStatus.ERROR)
+PUBLISHED = {
+    "web.domain": ("ip",),
+    "mail.domain": ("ip", "hostname", "dkim_selector", "dkim_public_key"),
+}
+"""Facts that zones are made of, by the action that finds them out."""
+SETTLED = (
+    ServiceStatus.PENDING,
+    ServiceStatus.DEPLOYING,
+    ServiceStatus.ACTIVE,
+    ServiceStatus.SUSPENDED,
+    ServiceStatus.ERROR,
+)
 """Services whose zone may be changed: also one that is being built or in trouble, but not one that goes away."""
 
 
@@ -40,6 +53,17 @@ def zone_changed(
     for resource in zones:
         resource.generation += 1
     return bring_up(session, service, [*zones, *also], actor, priority=priority, run_id=run_id)
+
+
+def follow_facts(session: Session, resource: Resource, before: Mapping[str, Any]) -> Ready:
+    """A site or a mail domain has been set up, and what its zone publishes of it is other than before: copies whose
+    task does not come after this anyway are brought up to date."""
+    service = resource.service
+    if resource.action not in PUBLISHED or service is None or service.status not in SETTLED:
+        return []
+    if all(resource.facts.get(key) == before.get(key) for key in PUBLISHED[resource.action]):
+        return []
+    return zone_changed(session, service, journal.ENGINE)[1]
 
 
 def bring_up(
