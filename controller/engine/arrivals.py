@@ -22,7 +22,7 @@ from controller.domain.words import (
 )
 from controller.store.base import utcnow
 from controller.store.fleet_models import ServerSample, ServerView, ServiceUsage, StandardFile, UsageSample
-from controller.store.models import Account, Server, Service, Task
+from controller.store.models import Account, Server, ServerGroup, Service, Task
 from controller.store.zone_models import Zone
 
 SAMPLE_GAP = dt.timedelta(seconds=50)
@@ -201,14 +201,21 @@ def _configured(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
 def _pulled(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     """A standard file of a server becomes the group's."""
     group_id, name = int(task.arguments["group_id"]), str(task.arguments["file"])
-    row = session.scalars(
-        select(StandardFile).where(StandardFile.group_id == group_id, StandardFile.name == name)
-    ).first()
+    if session.get(ServerGroup, group_id) is None:
+        return
+    found = {
+        "origin": "pulled",
+        "content": str(facts.get("content", "")),
+        "server_name": task.server.name,
+        "updated_at": utcnow(),
+        "updated_by": task.pipeline.actor,
+    }
+    mine = (StandardFile.group_id == group_id, StandardFile.name == name)
+    row = session.scalars(select(StandardFile).where(*mine)).first()
     if row is None:
-        row = StandardFile(group_id=group_id, name=name)
-        session.add(row)
-    row.origin, row.content, row.server_name = "pulled", str(facts.get("content", "")), task.server.name
-    row.updated_at, row.updated_by = utcnow(), task.pipeline.actor
+        session.add(StandardFile(group_id=group_id, name=name, **found))
+    else:
+        session.execute(update(StandardFile).where(*mine).values(**found))
 
 
 def _zone(session: Session, task: Task, _facts: Mapping[str, Any]) -> None:

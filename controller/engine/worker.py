@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from controller.automation.inventory import host_variables
@@ -32,6 +33,7 @@ from controller.engine.lifecycle import Claim
 from controller.engine.outbox import Outbox
 from controller.engine.reconcile import Reconciler, run_name, safely
 from controller.store.base import utcnow
+from controller.store.database import is_unavailable
 from controller.store.models import Task
 from controller.store.work_models import WorkerProcess
 
@@ -148,17 +150,23 @@ class Worker:
         return job, [*variables.secrets, *filter(None, (password, key))]
 
     def _finish(self, held: Claim, outcome: Outcome, last_seq: int) -> None:
-        """Write the result; a database that is busy is asked again until the lease is surely over."""
+        """Write the result; a database that is busy is asked again until the lease is surely over.
+
+        A result that the database does not take is a failure of the task: it would be no better the next time.
+        """
         deadline = time.monotonic() + 2 * self.fleet.settings.lease_seconds
         while True:
             try:
                 with self.fleet.database.write() as session:
                     ready = lifecycle.finish(session, held, outcome, last_seq)
                 break
-            except Exception:
+            except Exception as problem:
                 log.exception("could not write the result of task %s", held.task_id)
                 if time.monotonic() > deadline:
                     return
+                if not (isinstance(problem, DBAPIError) and is_unavailable(problem)):
+                    words = f"its result could not be stored ({type(problem).__name__})"
+                    outcome = Outcome(ok=False, error_class=ErrorClass.INTERNAL, error=words)
                 time.sleep(0.5)
         if ready is None:
             log.warning("task %s was taken over; this result is not written", held.task_id)
