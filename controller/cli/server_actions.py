@@ -93,6 +93,22 @@ def look(
         raise typer.Exit(1)
 
 
+@server_app.command("scan")
+def scan_server(
+    address: Annotated[str, typer.Argument(help="IP address or host name.")],
+    port: Annotated[int, typer.Option(help="SSH port.")] = 22,
+    as_json: AsJson = False,
+) -> None:
+    """Print the SSH host key that a server shows now."""
+    from controller.operations.server_fields import scan_host_key
+
+    key = scan_host_key(address, port)
+    if as_json:
+        out_json({"type": key.line.split(" ")[0], "key": key.line, "fingerprint": key.fingerprint})
+    else:
+        out(key.fingerprint)
+
+
 @server_app.command("refresh")
 def refresh(key: ServerKey, wait: Wait = False, as_json: AsJson = False) -> None:
     """Look at a server and collect the usage of its accounts, now."""
