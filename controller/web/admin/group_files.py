@@ -30,7 +30,7 @@ RECENT_PULLS = 30
 
 
 class ContentForm(FleetForm):
-    content = TextAreaField("Content")
+    content = TextAreaField("Content", id="file-content")
 
 
 def state_of(own: StandardFile | None) -> tuple[str, str]:
