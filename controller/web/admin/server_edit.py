@@ -181,6 +181,6 @@ def _refuse(form: EditForm, problem: OperationError) -> None:
 
 
 routes: list[BaseRoute] = [
-    page("/admin/servers/{id:int}/edit", show, Access.OPERATOR),
+    page("/admin/servers/{id:int}/edit", show, Access.STAFF),
     page("/admin/servers/{id:int}/edit", save, Access.OPERATOR, methods=["POST"]),
 ]
