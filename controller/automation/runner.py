@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -27,6 +29,9 @@ PLAYBOOK = "run_action.yml"
 READ_SECONDS = 0.5
 CONNECT_SECONDS = 15
 PERSIST_SECONDS = 60
+CONTROL = "cp"
+"""Folder of shared SSH connections, one below it for each login."""
+_MARK_KEY = secrets.token_bytes(16)
 # Exit codes of a run that somebody ended from outside; the last one: the warm server went away.
 KILLED = frozenset({*(128 + signum for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)), 250})
 
@@ -155,7 +160,7 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     """A fresh private folder: ansible-runner lets files of an earlier run win over arguments."""
     run_dir.mkdir(parents=True, exist_ok=True)
     run_dir.chmod(0o700)
-    (run_dir / "cp").mkdir(exist_ok=True)
+    (run_dir / CONTROL).mkdir(exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("env", "inventory", "project", "bin", "tmp"):
         (folder / name).mkdir(parents=True, mode=0o700)
@@ -170,6 +175,7 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     if host.get("ansible_connection") != "local":
         known_hosts = folder / "known_hosts"
         known_hosts.write_text(known_hosts_line(str(host["ansible_host"]), int(host["ansible_port"]), job.host_key))
+        host["ansible_control_path_dir"] = str(run_dir / CONTROL / _login_mark(job))
         host["ansible_ssh_common_args"] = shlex.join(_ssh_options(known_hosts, with_key=bool(job.private_key)))
     (folder / supervisor.LEASE_FILE).write_bytes(supervisor.lease_text(job.lease))
     _private(folder / "inventory" / "hosts.json", json.dumps({"all": {"hosts": {job.host_name: host}}}))
@@ -184,6 +190,12 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     command += [str(warm or ""), str(real)]
     shim.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     shim.chmod(0o700)
+
+
+def _login_mark(job: Job) -> str:
+    """Connections are shared only by runs with the same login: another one has to prove itself."""
+    login = json.dumps([job.host.get("ansible_user"), job.password, job.private_key])
+    return hashlib.blake2b(login.encode(), key=_MARK_KEY, digest_size=4).hexdigest()
 
 
 def no_template(value: Any) -> Any:
@@ -230,7 +242,7 @@ def run_environment(run_dir: Path, folder: Path) -> dict[str, str]:
         "ANSIBLE_ROLES_PATH": str(content("roles")),
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist={PERSIST_SECONDS}s -o Compression=no",
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(run_dir / "cp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(run_dir / CONTROL),
         "ANSIBLE_TIMEOUT": str(CONNECT_SECONDS),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_GATHERING": "explicit",

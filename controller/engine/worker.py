@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from controller.automation.inventory import host_variables
 from controller.automation.roles import role_of
-from controller.automation.runner import Job, Outcome, extend_lease, run
+from controller.automation.runner import CONTROL, Job, Outcome, extend_lease, run
 from controller.automation.scrub import Scrubber
 from controller.automation.variables import NotReadyError, task_variables
 from controller.automation.warm_server import WarmServer
@@ -289,13 +289,13 @@ class Worker:
     def _leave_run_dir(self) -> None:
         """Folders that are empty go with the last worker; what another one uses stays."""
         folder = self.fleet.settings.run_dir
-        for path in (folder / "cp", folder):
+        for path in (*(folder / CONTROL).glob("*"), folder / CONTROL, folder):
             with contextlib.suppress(OSError):
                 path.rmdir()
 
     def _close_masters(self) -> None:
         """End shared SSH connections of this installation; other workers just open new ones."""
-        for control in (self.fleet.settings.run_dir / "cp").glob("*"):
+        for control in (self.fleet.settings.run_dir / CONTROL).glob("*/*"):
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run(
                     ["ssh", "-o", f"ControlPath={control}", "-O", "exit", "fleet"],
