@@ -209,7 +209,9 @@ def services(request: Request) -> Response:
     with database_of(request).read() as session:
         server = find(session, request)
         view = server_view(session, server.id, "services")
-        return server_tab(request, session, server, "services", view=view, rows=_rows(view))
+        rows = _rows(view)
+        running = sum(row.get("state") == "running" for row in rows)
+        return server_tab(request, session, server, "services", view=view, rows=rows, running=running)
 
 
 def users(request: Request) -> Response:

@@ -15,9 +15,11 @@ from sqlalchemy import select
 from controller.domain.words import TaskStatus
 from controller.operations import group_config
 from controller.store.base import utcnow
+from controller.store.fleet_models import ServerView
 from controller.store.models import Server, Task
 from controller.store.server_queries import server_history
 from tests.integration.web.fleet_world import report
+from tests.integration.web.test_pages import HOSTILE, Strict
 from tests.integration.web.world import World, make_world
 
 
@@ -170,6 +172,33 @@ def test_hostile_input_queues_nothing(world: World) -> None:
         text = answer.text if answer.status_code == 422 else browser.get(answer.headers["location"]).text
         assert words in text, form
     assert last_task(world).id == before
+
+
+def test_hostile_words_of_a_panel_are_text(world: World) -> None:
+    """Whatever a server reports is shown as it is, and no page breaks its own policy."""
+    row = dict.fromkeys(("name", "what", "state", "package", "role", "ip", "nat", "owner", HOSTILE), HOSTILE)
+    with world.fleet.database.write() as session:
+        settings = {"LANGUAGE": HOSTILE, HOSTILE: HOSTILE}
+        session.add(ServerView(server_id=world.server_id, kind="config", data=settings))
+        for kind in ("services", "packages", "addresses", "users"):
+            session.add(ServerView(server_id=world.server_id, kind=kind, data=[row, {"name": None}, HOSTILE, 7]))
+        session.get_one(Server, world.server_id).facts = {
+            **dict.fromkeys(
+                ("os", "os_version", "panel_version", "load", "cpu", "users", "uptime", "queries"), HOSTILE
+            ),
+            "services": {HOSTILE: HOSTILE},
+            "missing": [HOSTILE],
+        }
+    browser = world.browser("operator")
+    for name in ("", "/config", "/services", "/packages", "/addresses", "/users", "/maintenance", "/log", "/edit"):
+        answer = browser.get(f"/admin/servers/{world.server_id}{name}")
+        assert answer.status_code == 200, name
+        assert "<script>alert" not in answer.text, name
+        assert "<img src=x" not in answer.text, name
+        strict = Strict()
+        strict.feed(answer.text)
+        assert not strict.wrong, name
+    assert browser.get("/admin/servers").status_code == browser.get("/admin").status_code == 200
 
 
 def test_a_server_out_of_use_refuses_work_in_words(world: World) -> None:
