@@ -25,6 +25,7 @@ from controller.automation.variables import role_variables
 from controller.domain.naming import www_alias
 from controller.domain.words import Desired, ServiceStatus, TaskStatus
 from controller.engine.fleet import Fleet
+from controller.engine.journal import is_routine
 from controller.sandbox.server import SandboxServer
 from controller.store.models import Account, Activity, Resource, Server, ServerLock, Service, Task, TaskEvent
 from controller.store.vault import Vault
@@ -92,8 +93,13 @@ def tasks(fleet: Fleet) -> list[str]:
         said = {task_id: times for task_id, times in session.execute(counted.group_by(Activity.task_id))}  # noqa: C416
         # A task stands for one generation: it reads it when it is claimed, and ends with its success.
         found += [f"task {task_id} has succeeded {times} times" for task_id, times in said.items() if times > 1]
-        done = session.scalars(select(Task.id).where(Task.status == TaskStatus.SUCCEEDED))
-        found += [f"nothing tells of the success of task {task_id}" for task_id in done if task_id not in said]
+        # What the engine looks at by itself all the time tells of its failures only.
+        done = session.scalars(select(Task).where(Task.status == TaskStatus.SUCCEEDED))
+        found += [
+            f"nothing tells of the success of task {task.id} {task.action}"
+            for task in done
+            if task.id not in said and not is_routine(task)
+        ]
     return found
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
 from controller.domain.words import ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.operations import groups, orders, products, services
 from controller.sandbox.demo import GROUP, Demo
-from controller.store.models import Service
+from controller.store.models import Resource, Server, Service
 from tests.support import truth
 from tests.support.demo import installation, settle, until, wait_for
 from tests.support.nameservers import nameserver, values, verdict, wrong
@@ -66,13 +67,19 @@ def domain_of(topology: str) -> str:
 def test_a_split_service_is_deployed_on_each_topology_and_is_all_there_is(demo: Demo) -> None:
     ordered = {topology: sell(demo.fleet, topology, domain_of(topology)) for topology in TOPOLOGIES}
     for topology, service in ordered.items():
-        live = wait_for(demo, service.id, ServiceStatus.ACTIVE)
+        wait_for(demo, service.id, ServiceStatus.ACTIVE)
         for role, action in (("web", "web.domain"), ("mail", "mail.domain"), ("dns", "dns.zone")):
-            there = {resource.server.name for resource in live.resources if resource.action == action}
-            assert there == PLACES[topology][role], (topology, role)
+            assert places(demo, service.id, action) == PLACES[topology][role], (topology, role)
     settle(demo)
     # Line by line: what should be on every server is there, and nothing else, and it answers for its zones.
     assert truth.everything(demo.fleet, demo.servers) == []
+
+
+def places(demo: Demo, service_id: int, action: str) -> set[str]:
+    """Servers on which this is a part of the service."""
+    with demo.fleet.database.read() as session:
+        query = select(Server.name).join(Resource, Resource.server_id == Server.id)
+        return set(session.scalars(query.where(Resource.service_id == service_id, Resource.action == action)))
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
@@ -109,7 +116,8 @@ def test_what_is_terminated_is_gone_from_every_server(demo: Demo) -> None:
     for topology in TOPOLOGIES:
         services.terminate(demo.fleet, "test", domain_of(topology))
     with demo.fleet.database.read() as session:
-        ids = [session.query(Service.id).filter(Service.domain == domain_of(each)).scalar() for each in TOPOLOGIES]
+        domains = [domain_of(topology) for topology in TOPOLOGIES]
+        ids = session.scalars(select(Service.id).where(Service.domain.in_(domains))).all()
     for number in ids:
         wait_for(demo, number, ServiceStatus.TERMINATED)
     settle(demo)
