@@ -240,10 +240,16 @@ def test_an_unknown_address(client: TestClient, path: str) -> None:
     check_problem(client.get(path, headers={"Accept": "text/html"}), 404)
 
 
-@pytest.mark.parametrize("noun", ["servers", "groups", "products", "customers", "services", "tasks", "zones"])
-@pytest.mark.parametrize("key", ["none.example", "99999999999999999999999999", "0", "%C2%B2", "-1"])
-def test_a_thing_that_is_not_there(client: TestClient, noun: str, key: str) -> None:
-    check_problem(client.get(f"/{noun}/{key}"), 404)
+NOUNS = (
+    *("servers", "groups", "products", "customers", "services", "tasks", "pipelines"),
+    *("zones", "zone-runs", "zone-templates", "tickets", "webhooks", "drift-checks"),
+)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_thing_that_is_not_there(client: TestClient, noun: str) -> None:
+    for key in ("none.example", "99999999999999999999999999", "0", "%C2%B2", "-1"):
+        check_problem(client.get(f"/{noun}/{key}"), 404)
 
 
 @pytest.mark.parametrize(
