@@ -91,6 +91,6 @@ def check_api(fields: Fields, url: Any, key: Any, server_id: Any) -> str:
             fields.problem("api.key", "is needed")
         elif not HEADER.fullmatch(secret):
             fields.problem("api.key", "must be of printable ASCII characters without blanks")
-    if not API_SERVER.fullmatch(str(server_id)):
+    if not isinstance(server_id, str) or not API_SERVER.fullmatch(server_id):
         fields.problem("api.server_id", "must be of letters, digits, dots, dashes and underscores")
     return text.rstrip("/")

@@ -141,7 +141,7 @@ def test_groups(typist: Typist, name: str, description: str, variables: Mapping[
     with typist.fleet.database.read() as session:
         group = session.scalars(select(ServerGroup).where(ServerGroup.name == "g")).one()
     if typist.types(groups.edit, group.id, name=name, description=description, zone_template=name):
-        groups.edit(typist.fleet, "test", group.id, name="g")
+        groups.edit(typist.fleet, "test", group.id, name="g", description="", zone_template=None, zone_ttl=3600)
     typist.types(groups.edit, name, name=description)
 
 
