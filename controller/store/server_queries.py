@@ -125,7 +125,7 @@ def _column(sort: str) -> ColumnElement[Any]:
 
 
 def server_page(
-    session: Session, wanted: ServerFilter, *, sort: str = "name", page: int = 1, per_page: int = 50
+    session: Session, wanted: ServerFilter, *, sort: str = "name", page: int = 1, per_page: int = 25
 ) -> Page[Server]:
     """Servers with their groups loaded; what is not known comes last, whichever way it is sorted."""
     query = select(Server).options(selectinload(Server.group), selectinload(Server.dns_groups)).where(*wanted.where())

@@ -98,15 +98,13 @@ def _nearly_full(session: Session) -> ColumnElement[bool]:
 
 def _near(gauge: Gauge, sqlite: bool) -> ColumnElement[bool]:
     used: ColumnElement[int] = getattr(ServiceUsage, gauge.name)
-    # A limit is a number or a word. PostgreSQL must not be asked to read the word as a number.
+    bound = used * (100 / NEARLY_FULL)
     if sqlite:
-        limit: ColumnElement[Any] = func.json_extract(Service.limits, f"$.{gauge.limit}")
-        counts = func.typeof(limit) == "integer"
-    else:
-        stored = Service.limits[gauge.limit]
-        counts = func.json_typeof(stored) == "number"
-        limit = case((counts, stored.as_integer()))
-    return and_(used > 0, counts, used * 100 >= limit * NEARLY_FULL)
+        # A limit is a number or a word; to SQLite every word is more than any number.
+        return and_(used > 0, bound >= func.json_extract(Service.limits, f"$.{gauge.limit}"))
+    stored = Service.limits[gauge.limit]
+    # PostgreSQL must not be asked to read the word as a number.
+    return and_(used > 0, bound >= case((func.json_typeof(stored) == "number", stored.as_integer())))
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class UsageTotals:
 
 
 def usage_page(
-    session: Session, wanted: UsageFilter, *, sort: str = "domain", page: int = 1, per_page: int = 50
+    session: Session, wanted: UsageFilter, *, sort: str = "domain", page: int = 1, per_page: int = 25
 ) -> tuple[Page[Line], UsageTotals]:
     """Services and what they use, with their products loaded; and the sums over all of the filter."""
     if wanted.nearly_full:
