@@ -18,7 +18,7 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the pages")] = 8600,
 ) -> None:
-    """Bring up six sandbox servers, a worker and the pages; Ctrl-C stops everything."""
+    """Bring up seven sandbox servers, a worker and the pages; Ctrl-C stops everything."""
     from controller.sandbox.demo import DemoError, run_demo
 
     try:

@@ -48,6 +48,8 @@ SERVERS: tuple[ServerSpec, ...] = (
 )
 NameserverSpec = tuple[str, str]
 """Name and host name of a nameserver without a panel (PowerDNS)."""
+NAMESERVERS: tuple[NameserverSpec, ...] = (("ns3", "ns3.fleet.test"),)
+"""Of the demo that people look at."""
 
 
 class DemoError(RuntimeError):
@@ -194,7 +196,7 @@ class Demo:
             have_customer = find_customer(session, CUSTOMER) is not None
             have_logins = set(session.scalars(select(User.email)))
         if not have_group:
-            groups.create(self.fleet, ACTOR, name=GROUP, description="Two web, two mail and two DNS servers")
+            groups.create(self.fleet, ACTOR, name=GROUP, description="Web, mail and DNS servers of the demo")
         for name, capabilities, _, _ in self.machines:
             if name not in have_servers:
                 server = self.servers[name]
@@ -275,6 +277,7 @@ class Demo:
 
     def banner(self) -> str:
         """What a person needs to know."""
+        names = [name for name, *_ in (*self.machines, *self.nameservers)]
         return f"""
 Hestia Fleet is running.
 
@@ -282,7 +285,7 @@ Hestia Fleet is running.
   Staff     {STAFF}      password  {self.staff_password}
   Customer  {CUSTOMER}   password  {self.customer_password}
 
-  {len(self.machines)} sandbox servers: {", ".join(name for name, *_ in self.machines)}
+  {len(names)} sandbox servers: {", ".join(names)}
   Data in {self.home}
 
 Sign in as customer, order hosting, and watch it being built; or as staff, and see it all.
@@ -298,7 +301,7 @@ def run_demo(home: Path, host: str, port: int) -> None:
         nonlocal stop
         stop = True
 
-    with Demo(home, host=host, port=port) as demo:
+    with Demo(home, host=host, port=port, nameservers=NAMESERVERS) as demo:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, ask_to_stop)
         print(demo.banner(), flush=True)  # noqa: T201

@@ -140,9 +140,9 @@ def test_groups(typist: Typist, name: str, description: str, variables: Mapping[
         loads(text)
     with typist.fleet.database.read() as session:
         group = session.scalars(select(ServerGroup).where(ServerGroup.name == "g")).one()
-    if typist.types(groups.edit, group.id, name=name, description=description, zone_template=name):
+    if typist.types(groups.edit, group.id, name=name, description=description, zone_template=name, zone_ttl=3600):
         groups.edit(typist.fleet, "test", group.id, name="g", description="", zone_template=None, zone_ttl=3600)
-    typist.types(groups.edit, name, name=description)
+    typist.types(groups.edit, name, name=description, description="", zone_template=None, zone_ttl=60)
 
 
 @FEW
