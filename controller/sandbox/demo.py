@@ -277,7 +277,7 @@ class Demo:
 
     def banner(self) -> str:
         """What a person needs to know."""
-        names = [name for name, *_ in (*self.machines, *self.nameservers)]
+        names = [spec[0] for spec in self.machines] + [spec[0] for spec in self.nameservers]
         return f"""
 Hestia Fleet is running.
 
