@@ -122,9 +122,7 @@ def _form(request: Request, session: Session, server: Server) -> PanelForm | Api
     stored |= {name: getattr(server, name) for name in (*columns, "port", "ssh_user", "api_url", "api_server_id")}
     form = (ApiForm if server.driver is Driver.POWERDNS else PanelForm).of(request, **stored)
     templates = session.scalars(select(ZoneTemplate).order_by(ZoneTemplate.name)).all()
-    form.zone_template.choices = choices(
-        [("", "As the group or the default says"), *((one.id, one.name) for one in templates)]
-    )
+    form.zone_template.choices = choices([("", "The group’s or default"), *((one.id, one.name) for one in templates)])
     if isinstance(form, PanelForm):
         groups = session.scalars(select(ServerGroup).order_by(ServerGroup.name)).all()
         form.group.choices = choices([("", "None"), *((group.id, group.name) for group in groups)])
