@@ -193,8 +193,8 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
 
 
 def _login_mark(job: Job) -> str:
-    """Connections are shared only by runs with the same login: another one has to prove itself."""
-    login = json.dumps([job.host.get("ansible_user"), job.password, job.private_key])
+    """Connections are shared only by runs with the same login and host key: others have to prove themselves."""
+    login = json.dumps([job.host.get("ansible_user"), job.password, job.private_key, job.host_key])
     return hashlib.blake2b(login.encode(), key=_MARK_KEY, digest_size=4).hexdigest()
 
 

@@ -16,7 +16,7 @@ from controller.engine import zone_rollout
 from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
-from controller.operations.records import audit, must
+from controller.operations.records import audit, counted, must
 from controller.operations.server_changes import template_id
 from controller.store.models import GroupDnsServer, Product, Server, ServerGroup, Service
 from controller.store.queries import find_group, find_server
@@ -160,7 +160,7 @@ def attach_dns(fleet: Fleet, actor: str, key: Key, servers: Sequence[Key]) -> Se
         fields.finish()
         before = {server.id: server for server in group.dns_servers}
         if not wanted and (zones := zones_of(session, group.id)):
-            raise Refused(f"{zones} zones are served for {group.name}; leave at least one nameserver")
+            raise Refused(f"{group.name} has {counted(zones, 'zone')}; leave at least one nameserver")
         for number, server in wanted.items():
             if number not in before:
                 session.add(GroupDnsServer(group_id=group.id, server_id=number))

@@ -56,6 +56,11 @@ def note(
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 service``, ``3 services``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def must(thing: T | None, kind: str, name: object) -> T:
     """The thing, or NotFound."""
     if thing is None:

@@ -24,7 +24,7 @@ from controller.engine.fleet import Fleet
 from controller.engine.rows import take
 from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
-from controller.operations.records import audit, must, note
+from controller.operations.records import audit, counted, must, note
 from controller.operations.server_fields import CAPACITY_MAX, TIMEOUT_MAX, check_api, check_capabilities
 from controller.operations.servers import queue_check
 from controller.store.models import Account, Activity, Pipeline, Resource, Server, Task
@@ -202,7 +202,9 @@ def _refuse_loss(session: Session, server: Server, wanted: Collection[Capability
     for capability in lost:
         count = _living(session, server, capability)
         if count:
-            raise Refused(f"{count} services have their {capability.value} on {server.name}; move or end them first")
+            raise Refused(
+                f"{server.name} is needed as {capability.value} server by {counted(count, 'service')}; move or end them first"
+            )
         if capability is Capability.DNS and server.dns_groups:
             names = ", ".join(group.name for group in server.dns_groups)
             raise Refused(f"{server.name} is attached as nameserver to {names}; detach it there first")
@@ -274,10 +276,10 @@ def _refuse_while_used(session: Session, server: Server) -> None:
         )
     )
     if services:
-        raise Refused(f"{services} services live on {server.name}; move or end them first")
+        raise Refused(f"{server.name} still hosts {counted(services, 'service')}; move or end them first")
     accounts = session.scalar(select(func.count()).where(Account.server_id == server.id))
     if accounts:
-        raise Refused(f"{accounts} accounts live on {server.name}; remove them first")
+        raise Refused(f"{server.name} still has {counted(accounts, 'account')}; remove them first")
     if server.dns_groups:
         names = ", ".join(group.name for group in server.dns_groups)
         raise Refused(f"{server.name} is attached as nameserver to {names}; detach it there first")

@@ -134,7 +134,7 @@ def test_a_capability_in_use_stays(told: TestClient, filled: Fleet) -> None:
     before = rows(filled)
     answer = told.patch("/servers/web01", json={"capabilities": ["mail"]})
     assert answer.status_code == 409
-    assert "1 services have their web on web01" in answer.json()["detail"]
+    assert "web01 is needed as web server by 1 service;" in answer.json()["detail"]
     assert rows(filled) == before
 
 

@@ -91,7 +91,7 @@ def test_a_server_is_changed(stocked: Command) -> None:
     words = stocked.run("server", "status", "web1", "maintenance").stdout
     assert words == "Server web1 is in maintenance: its tasks wait\n"
     assert "status" in stocked.run("server", "status", "web1", "happy", code=2).stderr
-    assert "services live on web1" in stocked.run("server", "delete", "web1", code=1).stderr
+    assert "web1 still hosts" in stocked.run("server", "delete", "web1", code=1).stderr
     assert stocked.run("server", "delete", "web02").stdout == "Server web02 removed\n"
     login = ("server", "login", "web1", "--user", "fleet", "--password-stdin")
     assert stocked.json(*login, stdin=SECRET)["ssh"] == {"user": "fleet", "become": True, "method": "password"}
