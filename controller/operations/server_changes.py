@@ -202,9 +202,8 @@ def _refuse_loss(session: Session, server: Server, wanted: Collection[Capability
     for capability in lost:
         count = _living(session, server, capability)
         if count:
-            raise Refused(
-                f"{server.name} is needed as {capability.value} server by {counted(count, 'service')}; move or end them first"
-            )
+            needed = f"{server.name} is needed as {capability.value} server by {counted(count, 'service')}"
+            raise Refused(f"{needed}; move or end them first")
         if capability is Capability.DNS and server.dns_groups:
             names = ", ".join(group.name for group in server.dns_groups)
             raise Refused(f"{server.name} is attached as nameserver to {names}; detach it there first")
