@@ -25,13 +25,16 @@ from controller.cli.console import (
 settings_app = new_group("Settings: what staff set, and what the process was started with.")
 job_app = new_group("Periodic jobs of the engine.")
 
-SectionName = Annotated[str, typer.Argument(metavar="SECTION", help="retries, retention, collection, drift, tickets or mail.")]
+SectionName = Annotated[
+    str, typer.Argument(metavar="SECTION", help="retries, retention, collection, drift, tickets or mail.")
+]
 
 
 @settings_app.command("show")
 def show_settings(
     section: Annotated[
-        str, typer.Argument(help="Only this section: environment, retries, retention, collection, drift, tickets or mail.")
+        str,
+        typer.Argument(help="Only this section: environment, retries, retention, collection, drift, tickets or mail."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:

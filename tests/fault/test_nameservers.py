@@ -401,7 +401,7 @@ def test_a_worker_killed_in_the_middle_of_a_rollout_loses_no_zone_and_starts_non
             sold(session, fleet, session.get_one(Product, product.id), name, {WEB: ["web01"], DNS: ["ns3"]})
     begin = time.monotonic()
     groups.attach_dns(fleet, "test", group.id, two)
-    until(lambda: 3 <= served(demo, "ns4", names) < MANY, 60, "the rollout does not begin, or is over at once")
+    until(lambda: 3 <= served(demo, "ns4", names) < MANY, 180, "the rollout does not begin, or is over at once")
     worker = demo._worker
     assert worker is not None
     worker.send_signal(signal.SIGKILL)
