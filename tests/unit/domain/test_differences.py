@@ -51,12 +51,17 @@ VALUE = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictio
 STATE = st.dictionaries(st.sampled_from(("state", "aliases", "records", "limits")), VALUE, min_size=1)
 
 
+def said(value: Any) -> Any:
+    """A state without what is said to be nothing."""
+    return {key: said(one) for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
 @given(STATE, STATE)
 def test_states_that_differ_have_lines_and_equal_ones_have_none(before: dict[str, Any], after: dict[str, Any]) -> None:
     lines = differences({"before": before, "after": after})
     assert all(lines), "no line is empty"
     full = dict.fromkeys((*before, *after))
-    assert bool(lines) == (full | before != full | after)
+    assert bool(lines) == (said(full | before) != said(full | after))
     assert differences({"before": before, "after": before}) == []
 
 
