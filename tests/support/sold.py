@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from controller.domain.limits import resolve
 from controller.domain.words import Capability, ServiceStatus
 from controller.engine.building import build
 from controller.engine.fleet import Fleet
@@ -35,7 +36,7 @@ def sold(
         domain_unicode=domain,
         mode=product.mode,
         roles=[role.value for role in places],
-        limits=product.limits,
+        limits=resolve(product.limits, {})[0],
         options={},
         status=ServiceStatus.ACTIVE,
         activated_at=utcnow(),
