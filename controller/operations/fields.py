@@ -95,6 +95,15 @@ class Fields:
                 self.problem(field, "must be an IP address or a host name")
         return text
 
+    def hostname(self, field: str, value: Any, *, required: bool = True) -> str:
+        """A host name in lower case without a dot at its end, as a nameserver has one: not an address."""
+        plain = value.strip().rstrip(".") if isinstance(value, str) else value
+        text = self.host(field, plain, required=required).lower()
+        is_named = not text.rpartition(".")[2].isdigit() and ":" not in text
+        if text and not self._has(field) and (not is_named or any(len(label) > 63 for label in text.split("."))):
+            self.problem(field, "must be a host name, like ns1.example.com")
+        return text
+
     def choice(self, field: str, value: Any, allowed: Iterable[str]) -> str:
         """One of some words."""
         words = [str(word) for word in allowed]

@@ -216,7 +216,7 @@ def _variables(fields: Fields, variables: Mapping[str, Any]) -> dict[str, str]:
             name = str(key)[:60]
             fields.problem(f"variables.{name}", "a variable's name has lower-case letters, digits and underscores")
         elif NAMESERVER.fullmatch(str(key)) and value:
-            values[key] = fields.host(f"variables.{key}", str(value).rstrip(".")).lower()
+            values[key] = fields.hostname(f"variables.{key}", str(value))
         elif key in IPV6 and value:
             values[key] = _ipv6(fields, f"variables.{key}", value)
         elif key == CAA_CONTACT and value:

@@ -140,7 +140,7 @@ def _checked(session: Session, fields: Fields, server: Server, changes: dict[str
             case "address":
                 values[name] = fields.host(name, value)
             case "hostname":
-                values[name] = fields.host(name, value, required=has_api).lower().rstrip(".")
+                values[name] = fields.hostname(name, value, required=has_api)
             case "dns_address":
                 values[name] = fields.host("dns.address", value, required=False)
             case "port":

@@ -68,7 +68,7 @@ def add(
     has_api = driver == Driver.POWERDNS
     wanted = check_capabilities(fields, driver, capabilities)
     capacity = fields.integer("capacity", capacity, 0, CAPACITY_MAX)
-    hostname = fields.host("hostname", hostname, required=has_api).lower().rstrip(".")
+    hostname = fields.hostname("hostname", hostname, required=has_api)
     dns_address = fields.host("dns.address", dns_address, required=False)
     dns_port = fields.integer("dns.port", dns_port, 1, 65535)
     command_timeout = fields.integer("command_timeout", command_timeout, 0, TIMEOUT_MAX)

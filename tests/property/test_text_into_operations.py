@@ -58,6 +58,14 @@ texts = st.one_of(
     st.sampled_from(PLAUSIBLE), st.sampled_from(NASTY), st.text(st.characters(exclude_categories=()), max_size=40)
 )
 numbers = st.one_of(st.none(), st.integers(-10, 2**40), texts)
+names = st.one_of(st.from_regex(r"[A-Za-z][A-Za-z0-9 ._-]{0,12}[a-z]", fullmatch=True), texts)
+RIGHT = {
+    "A": "192.0.2.1", "AAAA": "2001:db8::1", "CNAME": "www", "MX": "10 mail", "NS": "ns.example.com",
+    "TXT": "{{ b }}; c", "SRV": "5 5060 mail", "CAA": '0 issue "ca.example"', "PTR": "www.example.com",
+    "TLSA": "3 1 1 " + "ab" * 32, "DS": "12345 13 2 " + "0f" * 32,
+}  # fmt: skip
+owners = st.sampled_from(("www", "mail", "sub", "a.sub", "*", "@", "_dmarc", "x", "y"))
+right = st.builds(lambda name, kind: (name, kind, RIGHT[kind], None, None), owners, st.sampled_from(list(RIGHT)))
 kinds = st.one_of(st.sampled_from(TYPES), texts)
 FEW = settings(COMMON, max_examples=60)
 
@@ -128,9 +136,14 @@ def typist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
 
 
 @FEW
-@given(texts, texts, st.dictionaries(st.one_of(texts, st.sampled_from(["server_ipv6", "ns1", "caa_contact"])), texts))
+@given(
+    names,
+    texts,
+    st.dictionaries(st.one_of(texts, st.sampled_from(["server_ipv6", "ns1", "caa_contact"])), texts, max_size=2),
+)
 @example("ok", "", {"server_ipv6": "no address"})
 @example("ok", "", {"caa_contact": 'a"b@example.com'})
+@example("ok", "", {"ns1": "192.0.2.1"})
 @example("ok", "", {"ns1": "a" * 64 + ".com", "mail_server_ipv6": "192.0.2.1"})
 def test_groups(typist: Typist, name: str, description: str, variables: Mapping[str, str]) -> None:
     typist.types(groups.create, name=name, description=description, variables=variables)
@@ -148,10 +161,16 @@ def test_groups(typist: Typist, name: str, description: str, variables: Mapping[
 @FEW
 @given(
     st.one_of(st.sampled_from(list(Tier)), texts),
-    st.dictionaries(st.one_of(st.sampled_from(list(KEYS)), texts), texts, max_size=4),
+    st.one_of(
+        st.dictionaries(st.one_of(st.sampled_from(list(KEYS)), texts), texts, max_size=4),
+        st.builds(lambda key, text: {key: text}, st.sampled_from(list(KEYS)), texts),
+    ),
 )
 def test_settings_of_a_group(typist: Typist, tier: str, values: Mapping[str, str]) -> None:
     typist.types(group_config.set_config, "g", tier, values)
+    for key, text in values.items():
+        if key in KEYS:
+            typist.types(group_config.set_config, "g", KEYS[key].tier.value, {key: text})
     with typist.fleet.database.read() as session:
         for server in session.scalars(select(Server)):
             for line in server_settings(server, "all"):
@@ -162,7 +181,7 @@ def test_settings_of_a_group(typist: Typist, tier: str, values: Mapping[str, str
 
 
 @FEW
-@given(st.lists(st.tuples(texts, kinds, texts, numbers, numbers), min_size=1, max_size=4))
+@given(st.lists(st.one_of(right, st.tuples(texts, kinds, texts, numbers, numbers)), min_size=1, max_size=4))
 @example([("sub", "NS", "ns.sub", None, None)])
 @example([("sub", "NS", "ns", None, None)])
 @example([("sub", "NS", "ns", None, None), ("ns", "A", "192.0.2.1", None, None)])
@@ -191,11 +210,12 @@ def test_records_of_a_zone(typist: Typist, records: list[tuple[Any, ...]]) -> No
             loads(typist.zone_file())
 
 
+GOOD_LINES = right.map(lambda line: f"{line[0]} {line[1]} {'5 ' * (line[1] == 'SRV')}" + line[2].replace(";", ","))
 LINES = st.builds("{} {} {} {}".format, texts, st.sampled_from(["", "300", "IN", "300 IN"]), kinds, texts)
 
 
 @FEW
-@given(st.lists(st.one_of(LINES, texts), max_size=5), st.booleans())
+@given(st.lists(st.one_of(GOOD_LINES, GOOD_LINES, GOOD_LINES, LINES, texts), max_size=5), st.booleans())
 def test_zone_files(typist: Typist, lines: list[str], replace: bool) -> None:
     with typist.fleet.database.write() as session:
         session.execute(delete(ZoneRecord))
@@ -207,13 +227,13 @@ def lines_of_templates() -> st.SearchStrategy[dict[str, Any]]:
     words = st.one_of(
         texts, st.sampled_from(["{domain}.", "{server_ip}", "{anything}", "mail.{mail_domain}.", "{ns1}."])
     )
-    return st.fixed_dictionaries(
+    return right.map(lambda line: dict(zip(("name", "type", "value"), line, strict=False))) | st.fixed_dictionaries(
         {"name": words, "type": kinds, "value": words}, optional={"priority": numbers, "ttl": numbers}
     )
 
 
 @FEW
-@given(texts, texts, st.lists(lines_of_templates(), max_size=4))
+@given(names, texts, st.lists(lines_of_templates(), max_size=4))
 @example("short", "", [{"name": "@", "type": "NS", "value": "ns.{domain}."}])
 @example("short", "", [{"name": "@", "type": "A", "value": "192.0.2.1"}])
 def test_zone_templates(typist: Typist, name: str, description: str, records: list[dict[str, Any]]) -> None:
