@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from controller.domain.words import RUNNABLE, ZONE_ACTION, Capability, Desired, Reason, TaskStatus
+from controller.domain.words import RUNNABLE, ZONE_ACTION, Capability, Desired, Reason, ServiceStatus, TaskStatus
 from controller.engine import journal
 from controller.engine.building import add_nameserver
 from controller.engine.dispatch import Ready
@@ -28,6 +28,8 @@ from controller.store.zone_models import Zone
 from controller.store.zone_template_queries import uses_template
 
 KIND = "zones"
+COMING_OR_THERE = (ServiceStatus.PENDING, *SETTLED)
+"""Services that a rollout reaches: what was ordered a moment ago has its nameservers chosen already."""
 AT_ONCE = 20
 """Zones whose tasks are open at the same time, of one run."""
 STEP = 20
@@ -55,7 +57,7 @@ def running(session: Session) -> list[LongRun]:
 
 def _concerned(report: dict[str, Any]) -> Select[Any]:
     """Ids of the zones a run is about."""
-    query = select(Zone.id).join(Service, Service.id == Zone.service_id).where(Service.status.in_(SETTLED))
+    query = select(Zone.id).join(Service, Service.id == Zone.service_id).where(Service.status.in_(COMING_OR_THERE))
     match report["what"]:
         case "attach" | "detach":
             there = exists().where(

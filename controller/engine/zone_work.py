@@ -20,13 +20,7 @@ PUBLISHED = {
     "mail.domain": ("ip", "hostname", "dkim_selector", "dkim_public_key"),
 }
 """Facts that zones are made of, by the action that finds them out."""
-SETTLED = (
-    ServiceStatus.PENDING,
-    ServiceStatus.DEPLOYING,
-    ServiceStatus.ACTIVE,
-    ServiceStatus.SUSPENDED,
-    ServiceStatus.ERROR,
-)
+SETTLED = (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.DEPLOYING, ServiceStatus.ERROR)
 """Services whose zone may be changed: also one that is being built or in trouble, but not one that goes away."""
 
 
