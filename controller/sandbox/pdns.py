@@ -125,7 +125,7 @@ security-poll-suffix=
         if wait:
             self.wait()
 
-    def wait(self, seconds: float = 10.0) -> None:
+    def wait(self, seconds: float = 60.0) -> None:
         """Wait until the server answers; RuntimeError with its log if it does not."""
         deadline = time.monotonic() + seconds
         for port in (self.dns_port, self.api_port):
@@ -137,7 +137,9 @@ security-poll-suffix=
                     pid = processes.read_pid(self._pid_file)
                     if time.monotonic() > deadline or pid is None or not processes.is_alive(pid):
                         said = (self.folder / "pdns.log").read_text()[-2000:]
-                        raise RuntimeError(f"PowerDNS {self.name}: port {port}: {error}\n{said}") from error
+                        condition = "is there" if pid and processes.is_alive(pid) else "has ended"
+                        words = f"PowerDNS {self.name} {condition}: port {port}: {error}"
+                        raise RuntimeError(f"{words}\n{said}") from error
                     time.sleep(0.02)
 
     def stop(self) -> None:

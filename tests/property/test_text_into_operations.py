@@ -67,7 +67,7 @@ RIGHT = {
 owners = st.sampled_from(("www", "mail", "sub", "a.sub", "*", "@", "_dmarc", "x", "y"))
 right = st.builds(lambda name, kind: (name, kind, RIGHT[kind], None, None), owners, st.sampled_from(list(RIGHT)))
 kinds = st.one_of(st.sampled_from(TYPES), texts)
-FEW = settings(COMMON, max_examples=60)
+FEW = settings(COMMON, max_examples=40)
 
 
 class Typist:

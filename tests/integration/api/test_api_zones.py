@@ -178,10 +178,11 @@ def test_the_template_of_one_zone(live: TestClient, filled: Fleet) -> None:
 
 def test_a_zone_that_cannot_be_changed_now(client: TestClient, filled: Fleet) -> None:
     client.post("/services", json=an_order())
+    client.post("/services/example.com/terminate")
     before = rows(filled)
     answer = client.post("/zones/example.com/records", json=SHOP)
     assert answer.status_code == 409
-    assert "pending" in answer.json()["detail"]
+    assert "terminating" in answer.json()["detail"]
     assert rows(filled) == before
     assert client.post("/zones/redeploy", json={"zones": []}).status_code == 422
     assert client.get("/zones/none.example").status_code == 404

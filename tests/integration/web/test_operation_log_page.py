@@ -105,7 +105,7 @@ def test_links_lead_to_what_is_still_there(lines: World) -> None:
         lines.browser("support").get(f"/admin/services/{lines.anna_service}").text
     )
     assert f'href="/admin/log?server={lines.server_id}"' in (
-        lines.browser("support").get(f"/admin/servers/{lines.server_id}").text
+        lines.browser("support").get(f"/admin/servers/{lines.server_id}/log").text
     )
 
 

@@ -138,7 +138,7 @@ BAD_VALUES = (
     ("dns_port", "0", "Enter a port from 1 to 65535."),
     ("group", "999", "Choose one of the list."),
     ("zone_template", "999", "Choose one of the list."),
-    ("capabilities", ["mail"], "web01 is needed as web server by"),
+    ("capabilities", ["mail"], "is needed as web server by"),
     ("ssh_user", "Robert'); DROP", "must be a Unix user name"),
     ("ssh_private_key", "not a key", "must be an OpenSSH private key"),
 )

@@ -160,13 +160,13 @@ def fill(configured: Settings) -> Fleet:
             customer_id=service.customer_id,
         )
         if name == "anna":
+            zones.add_record(fleet, "test", "anna.example", name="blog", type="CNAME", value="blogs.example.org.")
             finish(fleet, service.id)
     add_ticket(fleet)
     webhooks.create(fleet, "test", name="chat", url="https://chat.example/hook", events=["ticket.opened"])
     add_drift_check(fleet)
-    group_runs.apply(fleet, "test", group.id, "status")
+    group_runs.apply(fleet, "test", group.id, "files")
     zone_templates.copy_built_in(fleet, "test", "Copied")
-    zones.add_record(fleet, "test", "anna.example", name="blog", type="CNAME", value="blogs.example.org.")
     _, plain = tokens.create(fleet, "test", name="billing", scope="admin")
     (configured.home / "token").write_text(plain)
     return fleet
