@@ -24,7 +24,6 @@ from controller.operations import (
     tokens,
     webhooks,
     zone_templates,
-    zones,
 )
 from controller.settings import Settings
 from controller.store.base import utcnow
@@ -44,6 +43,7 @@ from controller.store.models import (
 from controller.store.schema import upgrade
 from controller.store.vault import create_key
 from controller.store.work_models import LongRun
+from controller.store.zone_models import Zone, ZoneRecord
 from controller.web.app import create_app
 
 PASSWORD = "correct horse battery"
@@ -160,13 +160,15 @@ def fill(configured: Settings) -> Fleet:
             customer_id=service.customer_id,
         )
         if name == "anna":
-            zones.add_record(fleet, "test", "anna.example", name="blog", type="CNAME", value="blogs.example.org.")
             finish(fleet, service.id)
     add_ticket(fleet)
     webhooks.create(fleet, "test", name="chat", url="https://chat.example/hook", events=["ticket.opened"])
     add_drift_check(fleet)
     group_runs.apply(fleet, "test", group.id, "files")
     zone_templates.copy_built_in(fleet, "test", "Copied")
+    with fleet.database.write() as session:
+        zone = session.scalars(select(Zone).where(Zone.domain == "anna.example")).one()
+        session.add(ZoneRecord(zone_id=zone.id, name="blog", type="CNAME", value="blogs.example.org."))
     _, plain = tokens.create(fleet, "test", name="billing", scope="admin")
     (configured.home / "token").write_text(plain)
     return fleet
