@@ -35,7 +35,7 @@ SORTS = (
 
 
 def names(world: World, query: str = "") -> list[str]:
-    answer = world.browser("support").get(f"/admin/servers{query}")
+    answer = world.support.get(f"/admin/servers{query}")
     assert answer.status_code == 200, query
     return NAMES.findall(answer.text)
 

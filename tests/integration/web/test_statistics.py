@@ -32,13 +32,13 @@ def used(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[W
 
 
 def domains(world: World, query: str = "") -> list[str]:
-    answer = world.browser("support").get(f"/admin/statistics{query}")
+    answer = world.support.get(f"/admin/statistics{query}")
     assert answer.status_code == 200, query
     return re.findall(r'class="main break" href="/admin/statistics/\d+">([^<]+)<', answer.text)
 
 
 def rows(world: World, query: str = "") -> list[dict[str, str]]:
-    answer = world.browser("support").get(f"/admin/statistics/download{query}")
+    answer = world.support.get(f"/admin/statistics/download{query}")
     assert answer.headers["content-type"].startswith("text/csv")
     return list(csv.DictReader(io.StringIO(answer.text)))
 

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import select
@@ -75,6 +76,11 @@ class World:
             answer = browser.submit("/login", {"email": f"{who}@example.net", "password": PASSWORD}, page="/login")
             assert answer.status_code == 303, answer.text
         return browser
+
+    @cached_property
+    def support(self) -> Browser:
+        """One who only looks, signed in once for many pages."""
+        return self.browser("support")
 
 
 class Browser(TestClient):
