@@ -70,21 +70,20 @@ def bring_up(
     run_id: int | None = None,
 ) -> tuple[Pipeline | None, Ready]:
     """Tasks for these copies and for what they stand on and is not there yet."""
-    accounts = {r.account_id for r in resources if r.account_id is not None and r.action == ZONE_ACTION}
-    chosen = {r.id: r for r in resources}
-    for resource in service.resources:
-        stands_under = resource.account_id in accounts and resource.action.startswith("dns.")
-        if stands_under and resource.applied_generation != resource.generation:
-            chosen[resource.id] = resource
     session.flush()
+    mine = [r.id for r in service.resources]
     coming = set(
         session.scalars(
-            select(Task.resource_id).where(
-                Task.resource_id.in_(list(chosen)), Task.status.in_(UNSTARTED), ~Task.check_mode
-            )
+            select(Task.resource_id).where(Task.resource_id.in_(mine), Task.status.in_(UNSTARTED), ~Task.check_mode)
         )
     )
-    wanted = [resource for number, resource in chosen.items() if number not in coming]
+    chosen = {r.id: r for r in resources if r.id not in coming}
+    accounts = {r.account_id for r in chosen.values() if r.account_id is not None and r.action == ZONE_ACTION}
+    for resource in service.resources:
+        stands_under = resource.account_id in accounts and resource.action.startswith("dns.")
+        if stands_under and resource.applied_generation != resource.generation and resource.id not in coming:
+            chosen[resource.id] = resource
+    wanted = list(chosen.values())
     if not wanted:
         return None, []
     return start_pipeline(
