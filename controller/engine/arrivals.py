@@ -187,13 +187,17 @@ def _status(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     status_arrived(session, task.server, facts)
 
 
+def _configured(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
+    settings_arrived(session, task.server_id, facts)
+
+
 def _usage(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     usage_arrived(session, task.server, facts.get("users") or [])
 
 
-def _configured(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
+def settings_arrived(session: Session, server_id: int, facts: Mapping[str, Any]) -> None:
     """What the settings are now, so that nobody has to wait for the next look to see that they match."""
-    view = session.get(ServerView, (task.server_id, "config"))
+    view = session.get(ServerView, (server_id, "config"))
     if view is not None:
         view.data = {**view.data, **(facts.get("settings") or {})}
 

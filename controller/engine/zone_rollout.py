@@ -25,9 +25,9 @@ from controller.store.base import utcnow
 from controller.store.models import GroupDnsServer, OperationLog, Pipeline, Product, Resource, Server, Service, Task
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone
+from controller.store.zone_queries import ZONE_RUN
 from controller.store.zone_template_queries import uses_template
 
-KIND = "zones"
 COMING_OR_THERE = (ServiceStatus.PENDING, *SETTLED)
 """Services that a rollout reaches: what was ordered a moment ago has its nameservers chosen already."""
 AT_ONCE = 20
@@ -43,7 +43,7 @@ def start(session: Session, actor: str, title: str, what: str, **about: Any) -> 
     total = session.scalar(select(func.count()).select_from(_concerned(report).subquery())) or 0
     if not total:
         return None
-    run = LongRun(kind=KIND, title=title, actor=actor, total=total, report=report)
+    run = LongRun(kind=ZONE_RUN, title=title, actor=actor, total=total, report=report)
     session.add(run)
     session.flush()
     return run
@@ -51,7 +51,7 @@ def start(session: Session, actor: str, title: str, what: str, **about: Any) -> 
 
 def running(session: Session) -> list[LongRun]:
     """What is under way, oldest first."""
-    query = select(LongRun).where(LongRun.kind == KIND, LongRun.finished_at.is_(None)).order_by(LongRun.id)
+    query = select(LongRun).where(LongRun.kind == ZONE_RUN, LongRun.finished_at.is_(None)).order_by(LongRun.id)
     return list(session.scalars(query))
 
 

@@ -18,11 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
 from controller.automation.installation import NoInstallation, settings, vault
+from controller.automation.roles import role_of
 from controller.automation.variables import NotReadyError, role_variables, task_variables
 from controller.domain.config_keys import Tier
 from controller.domain.failures import classify
-from controller.domain.words import CONFIG_ACTION, FILES_ACTION, STATUS_ACTION, ZONE_ACTION, Capability, Desired, Driver
-from controller.engine.arrivals import status_arrived
+from controller.domain.words import CONFIG_ACTION, FILES_ACTION, STATUS_ACTION, ZONE_ACTION, Capability, Desired
+from controller.engine.arrivals import settings_arrived, status_arrived
 from controller.engine.breaker import close_breaker
 from controller.engine.planning import server_resource
 from controller.store.base import utcnow
@@ -146,8 +147,8 @@ def service_wishes(session: Session, server_id: int, service: str = "") -> Wishe
         except NotReadyError as reason:
             wishes.not_ready.append(f"{resource.action} {resource.name}: {reason}")
             continue
-        prefix = "powerdns_" if server.driver is Driver.POWERDNS else f"hestia_{resource.action.split('.')[0]}_"
-        options = {key.removeprefix(prefix): value for key, value in values.items()}
+        role, _ = role_of(server.driver, resource.action)
+        options = {key.removeprefix(f"{role}_"): value for key, value in values.items()}
         for secret in ("password", "api_key"):
             options.pop(secret, None)
         wishes.resources.append({"action": resource.action, "name": resource.name, "options": options})
@@ -218,6 +219,8 @@ def _arrived(session: Session, server: Server, done: Done) -> None:
     if done.action == STATUS_ACTION:
         status_arrived(session, server, facts)
     elif done.action in KEPT and done.generation is not None:
+        if done.action == CONFIG_ACTION:
+            settings_arrived(session, server.id, facts)
         resource = server_resource(session, server, done.action, done.name)
         resource.facts = {**resource.facts, **facts}
         resource.applied_generation = max(resource.applied_generation, min(done.generation, resource.generation))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from controller.automation.group_wishes import server_settings
+from controller.domain.config_keys import Tier
 from controller.domain.words import (
     CONFIG_ACTION,
     REBUILD_ACTION,
@@ -33,7 +34,7 @@ Key = int | str
 SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 REBUILDS = ("users", "web", "mail", "dns")
-SCOPES = ("all", "web", "mail", "dns")
+SCOPES = tuple(tier.value for tier in Tier)
 
 
 def restart_service(fleet: Fleet, actor: str, key: Key, service: str) -> Pipeline:

@@ -7,11 +7,10 @@ import datetime as dt
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from controller.engine.zone_rollout import KIND
 from controller.operations.records import must
 from controller.store.queries import is_id
 from controller.store.work_models import LongRun
-from controller.store.zone_queries import zone_runs
+from controller.store.zone_queries import ZONE_RUN, zone_runs
 from controller.web.api import PREFIX
 from controller.web.api.answers import Links
 from controller.web.api.calls import Asked, Call
@@ -57,7 +56,7 @@ def zone_run_answer(run: LongRun) -> ZoneRunAnswer:
 def find(session: Session, key: str) -> LongRun:
     """A run by id. Raises NotFound."""
     run = session.get(LongRun, int(key)) if is_id(key) else None
-    return must(run if run is not None and run.kind == KIND else None, "zone run", key)
+    return must(run if run is not None and run.kind == ZONE_RUN else None, "zone run", key)
 
 
 def _list(asked: Asked) -> ZoneRunsAnswer:
