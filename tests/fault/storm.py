@@ -33,7 +33,7 @@ from controller.sandbox.demo import PRODUCT, Demo
 from controller.sandbox.processes import command_line
 from controller.store.models import Service, Task
 from tests.support import truth
-from tests.support.demo import installation, leftovers
+from tests.support.demo import installation, leftovers, nothing_is_left_of_runs
 from tests.support.mischief import Mischief
 from tests.support.options import quick_retries
 from tests.support.storages import NAMES, Storage, servers
@@ -191,6 +191,8 @@ def run_storm(
         report.faults = mischief.counts
         report.figures |= _figures(demo, customers)
         report.violations += truth.everything(demo.fleet, demo.servers)
+        with contextlib.suppress(AssertionError):
+            nothing_is_left_of_runs(demo)
         report.violations += [f"still running: {line}" for line in leftovers(demo)]
         report.violations += [f"run folder left: {path.name}" for path in demo.settings.run_dir.glob("task-*")]
         database = demo.fleet.database

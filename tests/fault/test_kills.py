@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from controller.domain.words import ServiceStatus, TaskStatus
 from controller.sandbox.demo import Demo
 from controller.store.models import Service, Task, TaskEvent
-from tests.support.demo import installation, leftovers, order, settle, until, wait_for
+from tests.support.demo import installation, leftovers, nothing_is_left_of_runs, order, settle, until, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_leaves_nothing(demo: De
         doubled = select(Task.resource_id).where(Task.service_id == service.id).group_by(Task.resource_id)
         assert session.execute(doubled.having(func.count() > 1)).all() == []
     settle(demo)
-    assert leftovers(demo) == []
-    assert not list(demo.settings.run_dir.glob("task-*"))
+    nothing_is_left_of_runs(demo)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +90,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_leaves_nothing(demo: De
 )
 def test_a_panel_command_killed_in_the_middle_is_repaired(demo: Demo, server_of: str, command: str, point: str) -> None:
     for server in demo.servers:
+        server.faults.pace = 0
         if server_of in server.capabilities:
             server.faults.die(command, at=point, times=1)
     service = order(demo, f"half-{command}-{point}.com".replace("_", "-"))

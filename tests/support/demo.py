@@ -14,7 +14,7 @@ from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import orders
 from controller.sandbox.demo import PRODUCT, SERVERS, Demo, NameserverSpec, ServerSpec
 from controller.store.models import Service, Task
-from tests.support.options import quick_retries, quiet_nights
+from tests.support.options import nothing_by_itself, quick_retries
 from tests.support.storages import Storage, environment
 
 LEASE_SECONDS = "3"
@@ -39,7 +39,7 @@ def installation(
         Demo(home, pace=pace, machines=machines, nameservers=nameservers, pages=pages) as demo,
     ):
         quick_retries(demo.fleet, delay=0.3)
-        quiet_nights(demo.fleet)
+        nothing_by_itself(demo.fleet)
         settle(demo)
         yield demo
 
@@ -112,3 +112,9 @@ def leftovers(demo: Demo) -> list[str]:
         if ("task-" in command and mark in command) or f"{mark}/task-" in environment:
             found.append(f"{entry.name}: {command}")
     return found
+
+
+def nothing_is_left_of_runs(demo: Demo) -> None:
+    """No process and no folder of a run stays; a look at a server that has just begun goes by itself."""
+    until(lambda: not leftovers(demo), 30, f"still there: {leftovers(demo)}")
+    until(lambda: not list(demo.settings.run_dir.glob("task-*")), 30, "the folder of a run is still there")

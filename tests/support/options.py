@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import update
+
 from controller.domain.failures import NEVER_RETRIED, ErrorClass
-from controller.domain.options import DriftOptions, PolicyOptions, RetryOptions
+from controller.domain.options import CollectionOptions, DriftOptions, PolicyOptions, RetryOptions
 from controller.engine.fleet import Fleet
+from controller.store.base import utcnow
+from controller.store.models import Server
 from controller.store.options import save
 
 
@@ -19,7 +23,9 @@ def quick_retries(fleet: Fleet, *, attempts: int = 3, delay: float = 0.0) -> Non
         save(session, RetryOptions(classes=classes), "test")
 
 
-def quiet_nights(fleet: Fleet) -> None:
-    """No drift check comes in between when tests run at its hour."""
+def nothing_by_itself(fleet: Fleet) -> None:
+    """No drift check and no regular look at a server comes in between."""
     with fleet.database.write() as session:
         save(session, DriftOptions(enabled=False), "test")
+        save(session, CollectionOptions(status_minutes=1440, usage_hours=168, zone_hours=720), "test")
+        session.execute(update(Server).values(checked_at=utcnow(), usage_at=utcnow()))
