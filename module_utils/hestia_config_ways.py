@@ -44,11 +44,15 @@ class Way:
         if conf.get(key) != value:
             self.panel.must("v-change-sys-config-value", key, value)
 
-    def _command(self, command: str, *arguments: str, owes: tuple[str, ...] = ()) -> None:
-        """A command that changes the label first: if it is killed, the label says nothing about the rest."""
+    def _command(self, command: str, *arguments: str, owes: tuple[str, ...] = ()) -> str:
+        """A command that changes the label first: if it is killed, the label says nothing about the rest.
+
+        Returns what it said.
+        """
         self._unfinished = True
-        self.panel.must(command, *arguments, owes=owes)
+        done = self.panel.must(command, *arguments, owes=owes)
         self._unfinished = False
+        return done.output
 
     def _was_killed(self, *commands: str) -> bool:
         if self._unfinished is None:
@@ -95,6 +99,7 @@ class PanelPort(Way):
 
     keys = ("BACKEND_PORT",)
     pattern = r"[1-9][0-9]{3,4}"
+    _RESTART_FAILED = "Restart of hestia failed"
 
     def check(self, key: str, value: str) -> None:
         super().check(key, value)
@@ -107,14 +112,20 @@ class PanelPort(Way):
         return "not restarted" if self._was_killed("v-change-sys-port") else ""
 
     def apply(self, key: str, value: str, conf: Conf) -> None:
-        if self._listens() == value:
+        port = self._listens()
+        if port == value:
             # Its own command leaves everything as it is when the web server's configuration has the port already.
             self._label(key, value, conf)
             if self._unfinished:
                 self.panel.must("v-restart-service", "hestia")
                 self._unfinished = False
-        else:
-            self._command("v-change-sys-port", value)
+        elif self._RESTART_FAILED in self._command("v-change-sys-port", value) and port:
+            # It ends with 0 all the same, and nobody could log in to the panel any more.
+            self.panel.must("v-change-sys-port", port)
+            raise PanelError(
+                f"the panel's web server does not start with port {value}; it is back on {port}",
+                error_class="refused",
+            )
 
     def _listens(self) -> str:
         text = read_text(os.path.join(self.panel.home_dir, "nginx", "conf", "nginx.conf"))

@@ -95,6 +95,17 @@ def test_a_label_that_was_changed_alone_is_drift(server: SandboxServer) -> None:
     assert twice(Settings, settings=wishes[1:])["actions"] == ["v-change-sys-config-value"]
 
 
+def test_a_port_with_which_the_panel_does_not_start_is_taken_back(server: SandboxServer) -> None:
+    twice(Settings, settings=[wish("BACKEND_PORT", "9001", "panel_port")])
+    server.faults.fail("v-restart-service", at="start", exit_code=20, message="Error: ERROR: Restart of hestia failed.")
+    with pytest.raises(PanelError, match="does not start with port 9003; it is back on 9001") as failed:
+        run(Settings, settings=[wish("BACKEND_PORT", "9003", "panel_port")])
+    assert failed.value.error_class == "refused"
+    assert conf(server)["BACKEND_PORT"] == "9001"
+    assert " 9001 ssl;" in (server.hestia / "nginx/conf/nginx.conf").read_text()
+    assert not run(Settings, settings=[wish("BACKEND_PORT", "9001", "panel_port")])["changed"]
+
+
 def test_a_tool_that_is_not_installed_has_only_a_label(server: SandboxServer) -> None:
     done = twice(Settings, settings=[wish("DB_PGA_ALIAS", "postgres", "pga_alias")])
     assert done["facts"] == {"settings": {"DB_PGA_ALIAS": "postgres"}}
