@@ -120,17 +120,13 @@ CASES: dict[str, tuple[Make, Line, Make]] = {
 }  # fmt: skip
 
 
-# The rest runs in `make test-long`.
-SHORT = ("v-add-user", "v-add-web-domain", "v-add-mail-domain", "v-rebuild-dns-domain")
+def commands(*short: str, left_out: str = "") -> list[ParameterSet]:
+    """The commands of CASES; all but the short ones run in `make test-long`."""
+    wanted = [name for name in CASES if name != left_out]
+    return [pytest.param(name, marks=() if name in short else pytest.mark.long) for name in wanted]
 
 
-def commands(*left_out: str) -> list[ParameterSet]:
-    """The commands of CASES; all but the short list are marked long."""
-    wanted = [name for name in CASES if name not in left_out]
-    return [pytest.param(name, marks=() if name in SHORT else pytest.mark.long) for name in wanted]
-
-
-@pytest.mark.parametrize("command", commands("v-add-web-domain-ssl"))
+@pytest.mark.parametrize("command", commands("v-add-user", "v-add-web-domain", left_out="v-add-web-domain-ssl"))
 def test_by_hand_killed(driver: Driver, server: SandboxServer, fresh: Callable[[], str], command: str) -> None:
     """Staff's own command died at each point; the roles come later and find only what is left."""
     before, line, heal = CASES[command]
@@ -148,7 +144,7 @@ def test_by_hand_killed(driver: Driver, server: SandboxServer, fresh: Callable[[
     check_counters(server)
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", commands("v-add-mail-domain", "v-rebuild-dns-domain"))
 def test_killed_under_the_role(driver: Driver, server: SandboxServer, fresh: Callable[[], str], command: str) -> None:
     """The command that the role itself runs is killed: the same run makes it whole."""
     before, _, heal = CASES[command]

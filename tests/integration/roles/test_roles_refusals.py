@@ -16,13 +16,14 @@ from tests.integration.roles.conftest import Driver, Step, account, run_module, 
 
 HOSTILE = [
     "$(touch {trap})",
-    "`touch {trap}`",
     "a'; touch {trap}; '",
-    'a" b',
     "--help",
     "a\nb",
-    "a;touch {trap}",
     "../../x",
+    # One kind of each is enough for the short run.
+    pytest.param("`touch {trap}`", marks=pytest.mark.long),
+    pytest.param('a" b', marks=pytest.mark.long),
+    pytest.param("a;touch {trap}", marks=pytest.mark.long),
 ]
 
 
