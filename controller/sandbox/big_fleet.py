@@ -10,10 +10,11 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from controller.domain.limits import resolve
+from controller.domain.pipelines import label
 from controller.domain.words import (
     Desired,
     Driver,
@@ -115,6 +116,7 @@ class _Filler:
         self._add(ServerView, (row for number in self.kinds for row in self._views(number)))
         self._add(Activity, map(self._activity, numbers))
         self._add(OperationLog, (row for number in numbers for row in self._log(number)))
+        self._go_on_counting()
 
     def _add(self, table: type[Base], rows: Iterable[Row]) -> None:
         batch: list[Row] = []
@@ -125,6 +127,15 @@ class _Filler:
                 batch = []
         if batch:
             self.session.execute(insert(table), batch)
+
+    def _go_on_counting(self) -> None:
+        """Rows came with their numbers, of which PostgreSQL's own counters know nothing."""
+        if self.session.get_bind().dialect.name == "postgresql":
+            for table in Base.metadata.tables.values():
+                if "id" in table.c:
+                    counter = func.pg_get_serial_sequence(table.name, "id")
+                    last = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
+                    self.session.execute(select(func.setval(counter, last, False)))
 
     # -- the fleet -----------------------------------------------------------------------------------
 
@@ -142,7 +153,7 @@ class _Filler:
                 "status": ServerStatus.ACTIVE,
                 "address": f"10.0.{number // 250}.{number % 250 + 1}",
                 "host_key": HOST_KEY,
-                "hostname": f"{kind}{number:03}.fleet.test",
+                "hostname": self._name_of(number),
                 "can_web": kind == "web",
                 "can_mail": kind == "mail",
                 "can_dns": kind == "dns",
@@ -156,6 +167,9 @@ class _Filler:
 
     def _group_of(self, number: int) -> int:
         return number % len(self.groups) + 1
+
+    def _name_of(self, number: int) -> str:
+        return f"{self.kinds[number]}{number:03}.fleet.test"
 
     def _facts(self, number: int) -> Row:
         units = ("apache2", "nginx", "php8.2-fpm", "exim4", "dovecot", "bind9", "mariadb", "cron", "ssh")
@@ -327,7 +341,7 @@ class _Filler:
                 "resource_id": len(ACTIONS) * number + step,
                 "action": action,
                 "target": f"site{number:05}.example",
-                "label": f"Step {step + 1}",
+                "label": label(action, self._name_of(places[place]), Desired.ACTIVE),
                 "status": TaskStatus.FAILED if failed else TaskStatus.SUCCEEDED,
                 "attempt": 1,
                 "changed": True,

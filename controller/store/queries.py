@@ -44,6 +44,8 @@ class Page(Generic[T]):
     total: int
     page: int
     per_page: int
+    more: bool = False
+    """Whether there are more than ``total``, which are not listed."""
 
     @property
     def pages(self) -> int:
@@ -186,6 +188,11 @@ def like(text: str) -> str:
     return f"%{escaped}%"
 
 
+def has_lower(column: InstrumentedAttribute[Any], text: str) -> ColumnElement[bool]:
+    """Whether a column without capitals has the text in it, whose letters then need not be made small row by row."""
+    return column.like(like(text.lower()), escape="\\")
+
+
 def service_page(
     session: Session,
     *,
@@ -200,19 +207,13 @@ def service_page(
     query = select(Service).join(Service.product).join(Service.customer)
     query = query.options(selectinload(Service.product), selectinload(Service.customer))
     if search:
-        pattern = like(search.strip())
+        text = search.strip()
+        lower = (Service.domain, Service.domain_unicode, Customer.email)
+        mixed = (Service.reference, Customer.name)
         query = query.where(
             or_(
-                *(
-                    column.ilike(pattern, escape="\\")
-                    for column in (
-                        Service.domain,
-                        Service.domain_unicode,
-                        Service.reference,
-                        Customer.email,
-                        Customer.name,
-                    )
-                )
+                *(has_lower(column, text) for column in lower),
+                *(column.ilike(like(text), escape="\\") for column in mixed),
             )
         )
     if status in set(ServiceStatus):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, exists, func, or_, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import Session, selectinload
 
-from controller.domain.pipelines import LABELS, REMOVAL_LABELS, SUSPEND_LABELS
 from controller.domain.words import RUNNABLE, STATUS_ACTION, TaskStatus
+from controller.store import task_search
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote
-from controller.store.models import Account, GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
-from controller.store.queries import Page, is_id, like, ordered, paged
+from controller.store.models import GroupDnsServer, Server, Service, Task, TaskEvent, TaskNeed
+from controller.store.queries import Page, has_lower, ordered
 from controller.store.work_models import WorkerProcess
 
 STUCK = "stuck"
@@ -62,48 +62,14 @@ class TaskFilter:
         if self.service_id is not None:
             found.append(Task.service_id == self.service_id)
         if self.service.strip():
-            pattern = like(self.service.strip())
-            named = or_(Service.domain.ilike(pattern, escape="\\"), Service.domain_unicode.ilike(pattern, escape="\\"))
+            text = self.service.strip()
+            named = or_(has_lower(Service.domain, text), has_lower(Service.domain_unicode, text))
             found.append(Task.service_id.in_(select(Service.id).where(named)))
         if self.finished_before is not None:
             found.append(Task.finished_at < self.finished_before)
         if self.search.strip():
-            found.append(self._found())
+            found.append(task_search.fits(self.search.strip()))
         return found
-
-    def _found(self) -> ColumnElement[bool]:
-        text = self.search.strip()
-        if text.startswith("#") and is_id(text[1:]):
-            return Task.id == int(text[1:])
-        return Task.id.in_(union_all(*_looked_through(text)))
-
-
-def _looked_through(text: str) -> list[Select[int]]:
-    """Ids of the tasks that a text is found in. What services' tasks are about is looked for among the services and
-    accounts, of which there are far fewer, and a step's words among the words there are."""
-    pattern = like(text)
-
-    def has(*columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        return or_(*(column.ilike(pattern, escape="\\") for column in columns))
-
-    services: CompoundSelect[Any] = union_all(
-        select(Service.id).where(has(Service.domain, Service.domain_unicode)),
-        select(Account.service_id).where(has(Account.username), Account.service_id.is_not(None)),
-    )
-    actions = [
-        action
-        for words in (LABELS, REMOVAL_LABELS, SUSPEND_LABELS)
-        for action, label in words.items()
-        if text.lower() in label.lower()
-    ]
-    trouble = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED, TaskStatus.HELD)
-    return [
-        select(Task.id).where(Task.service_id.in_(services)),
-        select(Task.id).where(Task.service_id.is_(None), has(Task.target, Task.label)),
-        select(Task.id).where(Task.server_id.in_(select(Server.id).where(has(Server.name, Server.hostname)))),
-        select(Task.id).where(Task.action.in_(actions)),
-        select(Task.id).where(Task.status.in_(trouble), has(Task.error)),
-    ]
 
 
 def task_page(
@@ -115,9 +81,11 @@ def task_page(
     page: int = 1,
     per_page: int = 50,
 ) -> Page[Task]:
-    """Tasks with server and service loaded; without ``stuck`` the state of that name finds nothing."""
-    query = select(Task).options(selectinload(Task.server), selectinload(Task.service))
-    query = query.where(*wanted.where(_nothing() if stuck is None else stuck))
+    """Tasks with server and service loaded; without ``stuck`` the state of that name finds nothing.
+
+    Of a search that finds very many the newest are listed, and the page says that there are more.
+    """
+    stuck = _nothing() if stuck is None else stuck
     columns: dict[str, Any] = {
         name: getattr(Task, attribute)
         for name, attribute in {
@@ -127,13 +95,36 @@ def task_page(
             "status": "status",
             "priority": "priority",
             "attempts": "attempt",
-            "created": "created_at",
+            # They are numbered as they are made.
+            "created": "id",
             "started": "started_at",
             "finished": "finished_at",
         }.items()
     }
-    columns["server"] = select(Server.name).where(Server.id == Task.server_id).scalar_subquery()
-    return paged(session, ordered(query, sort, columns, "-id"), page, per_page)
+    columns["server"] = Server.name
+    text = wanted.search.strip()
+    more = False
+    # Numbers first and what they stand for after that, so that no database carries whole tasks along while it sorts.
+    numbers = select(Task.id)
+    if sort.removeprefix("-") == "server":
+        # Server by server, so that the first page is there before all tasks are gone through.
+        numbers = numbers.join(Task.server)
+    if text:
+        found = task_search.newest(session, text, replace(wanted, search="").where(stuck))
+        more, found = len(found) > task_search.FOUND_MAX, found[: task_search.FOUND_MAX]
+        numbers, total = numbers.where(Task.id.in_(found)), len(found)
+    else:
+        conditions = wanted.where(stuck)
+        numbers, total = numbers.where(*conditions), count_tasks(session, *conditions)
+    page = max(1, min(page, max(1, -(-total // per_page))))
+    if text and sort == "-id":
+        here = found[(page - 1) * per_page : page * per_page]
+    else:
+        in_order = ordered(numbers, sort, columns, "-id").limit(per_page).offset((page - 1) * per_page)
+        here = list(session.scalars(in_order))
+    loaded = select(Task).options(selectinload(Task.server), selectinload(Task.service)).where(Task.id.in_(here))
+    tasks = {task.id: task for task in session.scalars(loaded)}
+    return Page([tasks[number] for number in here], total, page, per_page, more)
 
 
 def _nothing() -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from controller.store.base import utcnow
 from controller.store.database import Database
 from controller.store.fleet_models import ServiceUsage, UsageSample
 from controller.store.models import Account, Product, Service
-from controller.store.queries import Page, like
+from controller.store.queries import Page, has_lower
 
 NEARLY_FULL = 80
 """Percent of a limit from which on a service is looked at."""
@@ -82,9 +82,8 @@ class UsageFilter:
         if self.product_id is not None:
             query = query.where(Service.product_id == self.product_id)
         if self.search.strip():
-            pattern = like(self.search.strip())
-            names = (Service.domain, Service.domain_unicode)
-            query = query.where(or_(*(name.ilike(pattern, escape="\\") for name in names)))
+            text = self.search.strip()
+            query = query.where(or_(has_lower(Service.domain, text), has_lower(Service.domain_unicode, text)))
         if self.nearly_full:
             query = query.where(_nearly_full(session))
         return query

@@ -69,7 +69,8 @@ def pulls(session: Session, group_id: int) -> dict[str, Task]:
         .join(Pipeline, Pipeline.id == Task.pipeline_id)
         .options(selectinload(Task.server))
         .where(Pipeline.group_id == group_id, Task.action == PULL_ACTION)
-        .order_by(Task.id.desc())
+        # A sum, so that the group's runs are what is gone through, not all tasks from the newest on.
+        .order_by((Task.id + 0).desc())
         .limit(RECENT_PULLS)
     )
     found: dict[str, Task] = {}

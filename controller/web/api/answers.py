@@ -26,6 +26,7 @@ class PageInfo(BaseModel):
     per_page: int
     total: int
     pages: int
+    more: bool = Field(description="whether there are more than total, which no page has: a search lists the newest")
 
 
 class PageOf(BaseModel, Generic[T]):

@@ -254,7 +254,7 @@ def created_response(status: int, body: str, *, replayed: bool) -> Response:
 def list_response(listed: Listed, incoming: Incoming) -> Response:
     """One page, with the addresses of the others in ``Link`` (RFC 8288)."""
     page = listed.page
-    info = {"number": page.page, "per_page": page.per_page, "total": page.total, "pages": page.pages}
+    info = {"number": page.page, "per_page": page.per_page, "total": page.total, "pages": page.pages, "more": page.more}
     items = ",".join(item.model_dump_json() for item in listed.items)
     targets = {"first": 1, "prev": page.page - 1, "next": page.page + 1, "last": page.pages}
     links = [

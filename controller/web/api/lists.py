@@ -284,4 +284,4 @@ def as_asked(found: Page[T], asked: Any) -> Page[T]:
     """A page past the end is empty, so that who reads on until nothing comes does not read for ever."""
     if found.page == asked.page:
         return found
-    return Page([], found.total, asked.page, asked.per_page)
+    return Page([], found.total, asked.page, asked.per_page, found.more)

@@ -122,7 +122,8 @@ def problem_kinds(call: Call) -> list[str]:
 
 
 def _answers(calls: Iterable[Call]) -> set[type[BaseModel]]:
-    return {call.answer for call in calls if call.answer is not None} | {ProblemDocument, PageInfo}
+    always: set[type[BaseModel]] = {ProblemDocument, PageInfo}
+    return always | {call.answer for call in calls if call.answer is not None}
 
 
 def _tags(calls: Iterable[Call]) -> list[str]:

@@ -152,7 +152,7 @@ def test_what_a_server_said_is_shown(told: TestClient) -> None:
     users = told.get("/servers/web01/users?per_page=1")
     conforms(users, "get", "/servers/{id}/users")
     assert users.json()["items"][0]["service"]["name"] == "example.com"
-    assert users.json()["page"] == {"number": 1, "per_page": 1, "total": 2, "pages": 2}
+    assert users.json()["page"] == {"number": 1, "per_page": 1, "total": 2, "pages": 2, "more": False}
     stranger = told.get("/servers/web01/users?per_page=1&page=2").json()["items"][0]
     assert (stranger["name"], stranger["suspended"], stranger["service"]) == ("stranger", True, None)
 

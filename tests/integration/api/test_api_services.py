@@ -102,7 +102,7 @@ def test_lists_are_paged_searched_filtered_and_sorted(client: TestClient) -> Non
         ordered(client, domain=f"shop{number}.example")
     answer = client.get("/services?per_page=2&sort=domain")
     assert [item["domain"] for item in answer.json()["items"]] == ["shop0.example", "shop1.example"]
-    assert answer.json()["page"] == {"number": 1, "per_page": 2, "total": 5, "pages": 3}
+    assert answer.json()["page"] == {"number": 1, "per_page": 2, "total": 5, "pages": 3, "more": False}
     assert answer.links["next"]["url"] == "/api/v1/services?per_page=2&sort=domain&page=2"
     assert "prev" not in answer.links
     last = client.get("/services?per_page=2&sort=domain&page=3")

@@ -1,14 +1,16 @@
 // <form data-select="task"> with check boxes named "task": [data-select-page] ticks all of them,
-// [data-select-everything="134"] stands for all that match the filter. The bar's buttons sleep while nothing is selected.
+// [data-select-everything="134"] stands for all that match the filter (with data-select-more there are even more). The
+// bar's buttons sleep while nothing is selected.
 import { each } from "./each.js";
 
 export function setupSelect() {
   each("form[data-select]", (form) => {
     const noun = form.dataset.select;
-    const words = (count) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+    const words = (count) => `${more()}${count} ${noun}${count === 1 ? "" : "s"}`;
     const rows = () => [...form.querySelectorAll(`input[name=${noun}]`)];
     const page = form.querySelector("[data-select-page]");
     const everything = form.querySelector("[data-select-everything]");
+    const more = () => (everything?.checked && everything.hasAttribute("data-select-more") ? "more than " : "");
     const bar = form.querySelector("[data-slot=bar]");
     if (!bar) return undefined;
     const show = () => {
