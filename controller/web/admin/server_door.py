@@ -17,7 +17,7 @@ from controller.operations.server_fields import scan_host_key
 from controller.store.models import Server
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices, optional
-from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
+from controller.web.request_tools import actor_of, database_of, fleet_of, path_id, query
 from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
@@ -51,12 +51,15 @@ def _server(request: Request) -> Server:
 
 
 def _page(request: Request, server: Server, form: LoginForm, status: int = 200) -> Response:
+    """The page; the server itself is asked by a second look, because one that is away takes seconds to be silent."""
     shown: HostKey | None = None
     silent = ""
-    try:
-        shown = scan_host_key(server.address, server.port)
-    except Invalid as problem:
-        silent = problem.problems[0].reason
+    asked = query(request, "look") == "1"
+    if asked:
+        try:
+            shown = scan_host_key(server.address, server.port)
+        except Invalid as problem:
+            silent = problem.problems[0].reason
     return render(
         request,
         "admin/servers/door.html",
@@ -64,6 +67,7 @@ def _page(request: Request, server: Server, form: LoginForm, status: int = 200) 
         server=server,
         form=form,
         pinned=HostKey(server.host_key),
+        asked=asked,
         shown=shown,
         silent=silent,
     )

@@ -269,3 +269,16 @@ def test_adding_looks_first_and_tells_what_is_there(world: World, tmp_path_facto
             assert [group.id for group in added.dns_groups] == [world.group_id]
     finally:
         sandbox.stop()
+
+
+def test_the_page_of_the_login_is_there_before_the_server_was_asked_for_its_key(world: World) -> None:
+    with world.fleet.database.write() as session:
+        door = session.get_one(Server, world.server_id)
+        door.address, door.port = "127.0.0.1", 1
+    browser = world.browser("operator")
+    page = browser.get(f"/admin/servers/{world.server_id}/door").text
+    assert "The server is being asked for its key" in page
+    assert f'hx-get="/admin/servers/{world.server_id}/door?look=1"' in page
+    asked = browser.get(f"/admin/servers/{world.server_id}/door?look=1").text
+    assert "No SSH answer from 127.0.0.1 port 1" in asked
+    assert "hx-trigger" not in asked.split('id="shown-key"')[1].split("</section>")[0]
