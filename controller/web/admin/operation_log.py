@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from controller.domain.words import STAFF_ROLES
 from controller.operations.errors import Invalid, NotFound
 from controller.operations.operation_log import AREAS, COLUMNS, csv_row, log_filter
-from controller.store.base import utcnow
-from controller.store.database import Database
 from controller.store.models import Server, Service, User
 from controller.store.operation_log_queries import RESULTS, LogFilter, LogPage, known, log_count, log_lines, log_page
 from controller.store.queries import is_id
 from controller.web.access import Access, page
+from controller.web.csv_file import csv_file
 from controller.web.forms import sentence
 from controller.web.request_tools import database_of, query
 from controller.web.templating import render
@@ -34,7 +29,6 @@ RESULT_STATES = {
     "checked": ("Checked only", "quiet"),
 }
 PER_PAGE = 50
-LINES_PER_PIECE = 200
 
 
 def _asked(request: Request) -> dict[str, str]:
@@ -93,29 +87,7 @@ def download(request: Request) -> Response:
     database = database_of(request)
     with database.read() as session:
         wanted = log_filter(session, **_asked(request))
-    return StreamingResponse(
-        _csv(database, wanted),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="operation-log-{utcnow():%Y-%m-%d}.csv"'},
-    )
-
-
-def _csv(database: Database, wanted: LogFilter) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for number, line in enumerate(log_lines(database, wanted), 1):
-        writer.writerow(csv_row(line))
-        if number % LINES_PER_PIECE == 0:
-            yield _taken(text)
-    yield _taken(text)
-
-
-def _taken(text: io.StringIO) -> str:
-    piece = text.getvalue()
-    text.seek(0)
-    text.truncate()
-    return piece
+    return csv_file("operation-log", COLUMNS, map(csv_row, log_lines(database, wanted)))
 
 
 routes: list[BaseRoute] = [

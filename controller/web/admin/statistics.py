@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.domain.words import OPEN_TASK_STATES, TaskStatus
@@ -36,6 +34,7 @@ from controller.store.usage_queries import (
     usage_page,
 )
 from controller.web.access import Access, page
+from controller.web.csv_file import csv_file
 from controller.web.present import SERVICE_STATES
 from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, page_number, path_id, query
 from controller.web.server_figures import Chart, amount, in_words
@@ -43,7 +42,6 @@ from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
 FILTERS = ("search", "server", "product", "full")
-LINES_PER_PIECE = 200
 SPANS = {"30": "30 days", "90": "90 days", "365": "A year"}
 CHARTS = (
     ("web_disk", "Web disk", "MB", "web_disk_quota"),
@@ -125,23 +123,9 @@ def nearly_full(request: Request) -> Response:
 def download(request: Request) -> Response:
     """The services of the filter as CSV, sent while they are read."""
     lines = usage_lines(database_of(request), _filter(_asked(request)), query(request, "sort") or "domain")
-    return StreamingResponse(
-        _csv(lines),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="statistics-{utcnow():%Y-%m-%d}.csv"'},
-    )
-
-
-def _csv(lines: Iterator[Line]) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
     heads = [head for gauge in GAUGES for head in (gauge.name, f"{gauge.name}_limit")]
-    writer.writerow(["service", "domain", "status", "product", "customer", *heads, "updated"])
-    for number, line in enumerate(lines, 1):
-        writer.writerow(csv_row(line))
-        if number % LINES_PER_PIECE == 0:
-            yield _taken(text)
-    yield _taken(text)
+    columns = ["service", "domain", "status", "product", "customer", *heads, "updated"]
+    return csv_file("statistics", columns, map(csv_row, lines))
 
 
 def csv_row(line: Line) -> list[str]:
@@ -153,13 +137,6 @@ def csv_row(line: Line) -> list[str]:
     cells.append(line.usage.at.isoformat(timespec="seconds") if line.usage else None)
     texts = ["" if cell is None else str(cell) for cell in cells]
     return [f"'{text}" if text.startswith(FORMULA) else text for text in texts]
-
-
-def _taken(text: io.StringIO) -> str:
-    piece = text.getvalue()
-    text.seek(0)
-    text.truncate()
-    return piece
 
 
 def refresh_all(request: Request) -> Response:
