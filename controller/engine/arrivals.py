@@ -16,13 +16,16 @@ from controller.domain.words import (
     RECOUNT_ACTION,
     STATUS_ACTION,
     USAGE_ACTION,
+    VERIFY_ACTION,
     ZONE_ACTION,
     Capability,
     Desired,
 )
+from controller.engine import drift_looks
 from controller.store.base import utcnow
 from controller.store.fleet_models import ServerSample, ServerView, ServiceUsage, StandardFile, UsageSample
 from controller.store.models import Account, Server, ServerGroup, Service, Task
+from controller.store.portions import portions
 from controller.store.zone_models import Zone
 
 SAMPLE_GAP = dt.timedelta(seconds=50)
@@ -32,7 +35,7 @@ VIEWS = ("config", "packages", "addresses", "services", "users")
 
 def arrive(session: Session, task: Task, outcome: Outcome) -> None:
     """Store what the facts of a succeeded task tell beyond its own resource."""
-    if task.check_mode:
+    if task.check_mode and task.action != VERIFY_ACTION:
         return
     take = _ARRIVALS.get(task.action)
     if take is not None:
@@ -147,16 +150,13 @@ def service_figures(user: Mapping[str, Any], roles: Iterable[str], domain: str) 
 
 
 def _keep_usage(session: Session, figures: Mapping[int, Mapping[str, int]], now: dt.datetime) -> None:
-    known = {
-        row.service_id: row
-        for row in session.scalars(select(ServiceUsage).where(ServiceUsage.service_id.in_(list(figures))))
-    }
-    today = {
-        row.service_id: row
-        for row in session.scalars(
-            select(UsageSample).where(UsageSample.day == now.date(), UsageSample.service_id.in_(list(figures)))
-        )
-    }
+    known: dict[int, ServiceUsage] = {}
+    today: dict[int, UsageSample] = {}
+    for some in portions(list(figures)):
+        rows = session.scalars(select(ServiceUsage).where(ServiceUsage.service_id.in_(some)))
+        known |= {row.service_id: row for row in rows}
+        samples = select(UsageSample).where(UsageSample.day == now.date(), UsageSample.service_id.in_(some))
+        today |= {sample.service_id: sample for sample in session.scalars(samples)}
     fresh: list[dict[str, Any]] = []
     for service_id, found in figures.items():
         row = known.get(service_id)
@@ -237,4 +237,5 @@ _ARRIVALS: dict[str, Callable[[Session, Task, Mapping[str, Any]], None]] = {
     CONFIG_ACTION: _configured,
     PULL_ACTION: _pulled,
     ZONE_ACTION: _zone,
+    VERIFY_ACTION: drift_looks.arrived,
 }

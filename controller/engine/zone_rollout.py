@@ -6,7 +6,7 @@ leaves it to another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
@@ -23,6 +23,7 @@ from controller.engine.rows import take_task
 from controller.engine.zone_work import SETTLED, UNSTARTED, zone_changed
 from controller.store.base import utcnow
 from controller.store.models import GroupDnsServer, OperationLog, Pipeline, Product, Resource, Server, Service, Task
+from controller.store.portions import portions
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone
 from controller.store.zone_queries import ZONE_RUN
@@ -40,7 +41,7 @@ def start(session: Session, actor: str, title: str, what: str, **about: Any) -> 
     """A new run, None when it concerns no zone. ``what``: ``attach`` or ``detach`` (with ``server_id``,
     ``group_id``), ``template`` (``template_id``) or ``redeploy`` (``zone_ids``)."""
     report = {"what": what, "open": [], **about}
-    total = session.scalar(select(func.count()).select_from(_concerned(report).subquery())) or 0
+    total = sum(session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in _concerned(report))
     if not total:
         return None
     run = LongRun(kind=ZONE_RUN, title=title, actor=actor, total=total, report=report)
@@ -55,8 +56,16 @@ def running(session: Session) -> list[LongRun]:
     return list(session.scalars(query))
 
 
-def _concerned(report: dict[str, Any]) -> Select[Any]:
-    """Ids of the zones a run is about."""
+def _concerned(report: dict[str, Any], after: int = 0) -> Iterator[Select[Any]]:
+    """Ids of the zones a run is about, past one of them; each query's zones come after those of the one before."""
+    every = _fitting(report).where(Zone.id > after)
+    if report["what"] != "redeploy":
+        return iter([every])
+    named = sorted(zone_id for zone_id in report["zone_ids"] if zone_id > after)
+    return (every.where(Zone.id.in_(some)) for some in portions(named))
+
+
+def _fitting(report: dict[str, Any]) -> Select[Any]:
     query = select(Zone.id).join(Service, Service.id == Zone.service_id).where(Service.status.in_(COMING_OR_THERE))
     match report["what"]:
         case "attach" | "detach":
@@ -71,7 +80,7 @@ def _concerned(report: dict[str, Any]) -> Select[Any]:
         case "template":
             return query.where(uses_template(report["template_id"]))
         case _:
-            return query.where(Zone.id.in_(report["zone_ids"]))
+            return query
 
 
 def advance(fleet: Fleet) -> Ready:
@@ -88,8 +97,7 @@ def advance(fleet: Fleet) -> Ready:
         report["open"] = [number for number in report["open"] if not _count(session, run, number)]
         ready: Ready = []
         room = min(STEP, AT_ONCE - len(report["open"]))
-        following = _concerned(report).where(Zone.id > run.cursor).order_by(Zone.id)
-        ids = session.scalars(following.limit(room)).all() if room > 0 else []
+        ids = _following(session, run, room)
         for zone_id in ids:
             run.cursor = zone_id
             service = session.get_one(Service, session.get_one(Zone, zone_id).service_id)
@@ -103,6 +111,16 @@ def advance(fleet: Fleet) -> Ready:
         if not report["open"] and room > 0 and not ids:
             _finish(session, run)
     return ready
+
+
+def _following(session: Session, run: LongRun, most: int) -> list[int]:
+    """The next zones that the run has not come to yet."""
+    found: list[int] = []
+    for query in _concerned(run.report, after=run.cursor):
+        if len(found) >= most:
+            break
+        found += session.scalars(query.order_by(Zone.id).limit(most - len(found)))
+    return found
 
 
 def _change(session: Session, fleet: Fleet, run: LongRun, service: Service) -> tuple[Pipeline | None, Ready]:

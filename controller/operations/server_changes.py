@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, not_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from controller.operations.records import audit, counted, must, note
 from controller.operations.server_fields import CAPACITY_MAX, TIMEOUT_MAX, check_api, check_capabilities
 from controller.operations.servers import queue_check
 from controller.store.models import Account, Activity, Pipeline, Resource, Server, Task
+from controller.store.portions import portions
 from controller.store.queries import by_key, find_group, find_server
 from controller.store.zone_models import ZoneTemplate
 
@@ -295,5 +296,6 @@ def _refuse_while_used(session: Session, server: Server) -> None:
 
 def _drop_empty(session: Session, pipelines: Collection[int]) -> None:
     """Pipelines whose last task has gone go too."""
-    kept = set(session.scalars(select(Task.pipeline_id).where(Task.pipeline_id.in_(pipelines))))
-    session.execute(delete(Pipeline).where(Pipeline.id.in_(set(pipelines) - kept)))
+    has_tasks = exists().where(Task.pipeline_id == Pipeline.id)
+    for some in portions(sorted(pipelines)):
+        session.execute(delete(Pipeline).where(Pipeline.id.in_(some), not_(has_tasks)))

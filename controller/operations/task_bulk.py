@@ -20,13 +20,14 @@ from controller.operations.fields import Fields
 from controller.operations.records import audit
 from controller.store.base import utcnow
 from controller.store.models import OperationLog, Pipeline, Service, Task, TaskNeed
+from controller.store.portions import portions
 from controller.store.task_queries import TaskFilter, count_tasks, matching_ids
 
 CHUNK = 100
 """Tasks per transaction: others get their turn in between."""
 DELETE_CHUNK = 500
-LOOK_CHUNK = 5000
-"""Ids in one query; databases take no endless lists."""
+LOOK_MAX = 5000
+"""Tasks that are looked at one by one before they are deleted."""
 IDS_MAX = 10_000
 
 
@@ -86,11 +87,6 @@ class BulkResult:
         return text
 
 
-def in_chunks(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Pieces of a list, in order."""
-    return (ids[start : start + size] for start in range(0, len(ids), size))
-
-
 def tasks_in_words(count: int) -> str:
     """``1 task``, ``12 tasks``."""
     return f"{count} task{'' if count == 1 else 's'}"
@@ -127,7 +123,7 @@ def run(
     if kind is BulkAction.DELETE:
         _delete(fleet, chosen, result, line)
         return result
-    for chunk in in_chunks(chosen, CHUNK):
+    for chunk in portions(chosen, CHUNK):
         with fleet.database.write() as session:
             ready = _apply(session, actor, _changer(kind, priority), chunk, result)
             line.write(session)
@@ -139,7 +135,7 @@ def removable(session: Session, wanted: TaskFilter, stuck_now: ColumnElement[boo
     """What deleting everything a filter finds would do now; of very many only how many there are."""
     result = BulkResult(BulkAction.DELETE)
     found = count_tasks(session, *wanted.where(stuck_now))
-    if found > LOOK_CHUNK:
+    if found > LOOK_MAX:
         result.done, result.at_most = found, True
     else:
         result.done = len(_sort_out(session, matching_ids(session, wanted, stuck_now), result))
@@ -219,7 +215,7 @@ def _delete(fleet: Fleet, chosen: Sequence[int], result: BulkResult, line: _Line
     """Newest first, so that what a task stands on goes after it; each chunk looks again before it deletes."""
     with fleet.database.read() as session:
         going = _sort_out(session, chosen, result)
-    for chunk in in_chunks(sorted(going, reverse=True), DELETE_CHUNK):
+    for chunk in portions(sorted(going, reverse=True), DELETE_CHUNK):
         with fleet.database.write() as session:
             pipelines = session.scalars(select(Task.pipeline_id).where(Task.id.in_(chunk)).distinct()).all()
             for pipeline_id in sorted(pipelines):
@@ -241,7 +237,7 @@ def _sort_out(session: Session, ids: Sequence[int], result: BulkResult) -> list[
     """
     keep: list[int] = []
     newest = session.scalar(select(func.max(Task.id)))
-    for chunk in in_chunks(sorted(ids), LOOK_CHUNK):
+    for chunk in portions(sorted(ids)):
         rows = session.execute(
             select(Task.id, Task.status, Pipeline.finished_at)
             .join(Pipeline, Pipeline.id == Task.pipeline_id)
@@ -273,7 +269,7 @@ def _sort_out(session: Session, ids: Sequence[int], result: BulkResult) -> list[
 def _stand_on_failed(session: Session, ids: Sequence[int]) -> list[int]:
     """Those of the tasks that did not succeed and are needed by others that did not."""
     found: list[int] = []
-    for chunk in in_chunks(ids, LOOK_CHUNK):
+    for chunk in portions(ids):
         later = select(TaskNeed.needs_id).join(Task, Task.id == TaskNeed.task_id)
         later = later.where(Task.status != TaskStatus.SUCCEEDED, TaskNeed.needs_id.in_(chunk))
         found += session.scalars(select(Task.id).where(Task.id.in_(later), Task.status != TaskStatus.SUCCEEDED)).all()

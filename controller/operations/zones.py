@@ -25,13 +25,12 @@ from controller.operations.records import audit, must
 from controller.operations.server_changes import template_id
 from controller.store.base import utcnow
 from controller.store.models import Pipeline, Service
+from controller.store.portions import portions
 from controller.store.queries import find_service, is_id
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone, ZoneRecord
 
 Key = int | str
-LOOKED_UP = 10_000
-"""Zones in one query."""
 RECORDS_MAX = 2000
 """Own records of one zone."""
 
@@ -157,8 +156,8 @@ def _ids(session: Session, keys: Iterable[Key]) -> list[int]:
     given = list(keys)
     numbers = sorted({int(key) for key in given if is_id(str(key))})
     known: set[int] = set()
-    for start in range(0, len(numbers), LOOKED_UP):
-        known |= set(session.scalars(select(Zone.id).where(Zone.id.in_(numbers[start : start + LOOKED_UP]))))
+    for some in portions(numbers):
+        known |= set(session.scalars(select(Zone.id).where(Zone.id.in_(some))))
     missing = next((number for number in numbers if number not in known), None)
     if missing is not None:
         raise NotFound("zone", missing)
