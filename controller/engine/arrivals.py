@@ -16,12 +16,10 @@ from controller.domain.words import (
     RECOUNT_ACTION,
     STATUS_ACTION,
     USAGE_ACTION,
-    VERIFY_ACTION,
     ZONE_ACTION,
     Capability,
     Desired,
 )
-from controller.engine import drift_looks
 from controller.store.base import utcnow
 from controller.store.fleet_models import ServerSample, ServerView, ServiceUsage, StandardFile, UsageSample
 from controller.store.models import Account, Server, ServerGroup, Service, Task
@@ -35,7 +33,7 @@ VIEWS = ("config", "packages", "addresses", "services", "users")
 
 def arrive(session: Session, task: Task, outcome: Outcome) -> None:
     """Store what the facts of a succeeded task tell beyond its own resource."""
-    if task.check_mode and task.action != VERIFY_ACTION:
+    if task.check_mode:
         return
     take = _ARRIVALS.get(task.action)
     if take is not None:
@@ -237,5 +235,4 @@ _ARRIVALS: dict[str, Callable[[Session, Task, Mapping[str, Any]], None]] = {
     CONFIG_ACTION: _configured,
     PULL_ACTION: _pulled,
     ZONE_ACTION: _zone,
-    VERIFY_ACTION: drift_looks.arrived,
 }
