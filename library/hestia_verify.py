@@ -17,7 +17,6 @@ options:
       - What should be there.
     type: list
     elements: dict
-    required: true
     suboptions:
       action:
         description:
@@ -29,11 +28,20 @@ options:
           - What the result calls it.
         type: str
         required: true
+      mark:
+        description:
+          - Anything; the result repeats it.
+        type: str
       options:
         description:
           - The role's variables without their prefix. Passwords are not needed.
         type: dict
         default: {}
+  resources_json:
+    description:
+      - The same list as JSON in one piece of text, which Ansible hands on much faster when there are thousands.
+      - Give this or O(resources).
+    type: str
 author:
   - Hestia Fleet contributors
 attributes:
@@ -63,17 +71,19 @@ checked:
   returned: success
   type: int
 differences:
-  description: Those that differ, with C(action), C(name) and C(diff).
+  description: Those that differ, with C(action), C(name), C(mark) and C(diff).
   returned: success
   type: list
   elements: dict
 failures:
-  description: Those that could not be verified, with C(action), C(name), C(error_class) and C(msg).
+  description: Those that could not be verified, with C(action), C(name), C(mark), C(error_class) and C(msg).
   returned: success
   type: list
   elements: dict
 facts:
-  description: The numbers C(checked), C(different) and C(failed).
+  description:
+    - The numbers C(checked), C(different) and C(failed). If there are marks, also all of them as C(looked_at), and
+      C(differences) and C(failures).
   returned: success
   type: dict
 error_class:

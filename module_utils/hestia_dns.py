@@ -22,6 +22,7 @@ _RELOAD_SECONDS = 6.0
 _SAFE = re.compile(r"[A-Za-z0-9.,:+_-]*")
 
 Answer = tuple[str, str, int, str]
+Question = tuple[str, str]
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -105,7 +106,6 @@ class DnsZone(Subject[ZoneState]):
         if not user and not self.absent:
             self.panel.require_user(self.user)
         lines = [line for line in self.panel.records(self.user, "dns") if line.get("DOMAIN") == self.domain]
-        named = read_text(named_conf(self.panel))
         state = ZoneState(
             user=user,
             record=lines[0] if lines else {},
@@ -113,7 +113,7 @@ class DnsZone(Subject[ZoneState]):
             rows=read_records(self._rows_path),
             rows_there=exists(self._rows_path),
             owner=self._other_owner(),
-            named_lines=len(re.findall(rf'^\s*zone\s+"{re.escape(self.domain)}"', named, re.MULTILINE)),
+            named_lines=self._named_lines(),
             file=zones.parse_zone_file(read_text(self._zone_path), self.domain),
             file_there=exists(self._zone_path),
         )
@@ -134,12 +134,19 @@ class DnsZone(Subject[ZoneState]):
     def _zone_path(self) -> str:
         return self.panel.home(self.user, "conf", "dns", f"{self.domain}.db")
 
-    def _other_owner(self) -> str:
+    def _named_lines(self) -> int:
+        named = read_text(named_conf(self.panel))
+        return len(re.findall(rf'^\s*zone\s+"{re.escape(self.domain)}"', named, re.MULTILINE))
+
+    def _names_above(self) -> set[str]:
         """The panel's own rule, which the way we write zones goes around: no zone below another account's domain."""
-        above = self.domain.split(".")
-        names = {".".join(above[start:]) for start in range(len(above) - 1)}
         if self.panel.conf.get("ENFORCE_SUBDOMAIN_OWNERSHIP") != "yes":
-            names = {self.domain}
+            return {self.domain}
+        above = self.domain.split(".")
+        return {".".join(above[start:]) for start in range(len(above) - 1)}
+
+    def _other_owner(self) -> str:
+        names = self._names_above()
         for user in self.panel.users():
             if user == self.user:
                 continue
@@ -147,16 +154,20 @@ class DnsZone(Subject[ZoneState]):
                 return user
         return ""
 
+    def questions(self, rows: list[dict[str, str]]) -> list[Question]:
+        """One for the SOA and one for every set of records, wanted or recorded; absolute name and type."""
+        names = {(record.name, record.type) for record in self.records}
+        names |= {(row.get("RECORD", "@").lower(), row.get("TYPE", "A")) for row in rows}
+        return [
+            (f"{self.domain}.", "SOA"),
+            *((zones.absolute(name, self.domain), kind) for name, kind in sorted(names)),
+        ]
+
     def _ask_server(self, state: ZoneState) -> None:
-        """One dig process with a question for the SOA and for every set of records, wanted or recorded."""
-        questions = {(record.name, record.type) for record in self.records}
-        questions |= {(row.get("RECORD", "@").lower(), row.get("TYPE", "A")) for row in state.rows}
-        address, port = dns_address(self.panel)
-        line = [f"@{address}", "-p", port, "+norecurse", "+tcp", "+noall", "+answer", "+authority", "+comments"]
-        line += ["+nocookie", "+time=2", "+tries=1", f"{self.domain}.", "SOA"]
-        for name, kind in sorted(questions):
-            line += [zones.absolute(name, self.domain), kind]
-        said = self.panel.tool("dig", *line, timeout=60.0).stdout
+        self.take_answers(state, ask(self.panel, self.questions(state.rows)))
+
+    def take_answers(self, state: ZoneState, said: str) -> None:
+        """What dig said to these questions."""
         first = said.partition("AUTHORITY SECTION")[0]
         state.authoritative = bool(re.search(r"^;; flags:[^;]*\baa\b", first, re.MULTILINE))
         state.served = zones.parse_answers(said, self.domain)
@@ -419,6 +430,14 @@ class DnsZone(Subject[ZoneState]):
 
 def _lines(records: list[zones.Record], ttl: int) -> list[str]:
     return sorted(f"{item.name} {ttl if item.ttl is None else item.ttl} {item.type} {item.rdata}" for item in records)
+
+
+def ask(panel: Panel, questions: list[Question], *options: str) -> str:
+    """What the server's own name server says, asked by one dig process."""
+    address, port = dns_address(panel)
+    line = [f"@{address}", "-p", port, "+norecurse", "+tcp", "+noall", "+answer", "+authority", "+comments"]
+    line += ["+nocookie", "+time=2", "+tries=1", *options]
+    return panel.tool("dig", *line, *(word for question in questions for word in question), timeout=60.0).stdout
 
 
 def dns_address(panel: Panel) -> tuple[str, str]:

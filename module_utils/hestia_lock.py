@@ -15,6 +15,8 @@ import os
 import time
 from typing import Any
 
+LOCK_FILE = "hestia-fleet.lock"
+
 
 class LockBusy(Exception):
     """Somebody else kept the lock, or a command of a killed module kept running, for too long."""
@@ -90,7 +92,7 @@ class ServerLock:
         folder = next((path for path in self._folders if os.path.isdir(path)), self._folders[0])
         os.makedirs(folder, exist_ok=True)
         # Python opens close-on-exec, so no command inherits the lock.
-        return os.open(os.path.join(folder, "hestia-fleet.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        return os.open(os.path.join(folder, LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
 
     def _acquire(self, deadline: float) -> None:
         while True:

@@ -155,12 +155,16 @@ class MailDomain(Subject[MailState]):
         private = self._data("pem")
         if not state.on("DKIM") or not read_text(private):
             return
-        shown = self.panel.tool("openssl", "pkey", "-pubout", "-in", private)
-        if shown.returncode:
+        state.public_key = self._public_key(private)
+        if not state.public_key:
             return
-        state.public_key = _base64_body(shown.stdout)
         state.public_file_fits = _base64_body(read_text(self._data("pub"))) == state.public_key
         state.key_installed = read_text(os.path.join(self._conf_folder, "dkim.pem")) == read_text(private)
+
+    def _public_key(self, private: str) -> str:
+        """The p= value that fits a private key, "" when it is unusable."""
+        shown = self.panel.tool("openssl", "pkey", "-pubout", "-in", private)
+        return "" if shown.returncode else _base64_body(shown.stdout)
 
     def _traces(self) -> list[str]:
         """What may be left of a domain without a record. Its mail folder alone is no trace: the panel takes it over."""

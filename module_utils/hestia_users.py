@@ -112,12 +112,14 @@ class User(Subject[Account]):
             lines = self.panel.records(self.name, kind)
             account.suspended[kind] = [line["DOMAIN"] for line in lines if line.get("SUSPENDED") == "yes"]
             account.active[kind] = [line["DOMAIN"] for line in lines if line.get("SUSPENDED") != "yes"]
-        named = read_text(named_conf(self.panel)) if self.panel.system("DNS_SYSTEM") else ""
-        for expected, zones in ((0, account.suspended["dns"]), (1, account.active["dns"])):
-            for zone in zones:
-                lines_found = named.count(f'/{self.name}/conf/dns/{zone}.db"')
-                if named and lines_found != expected:
-                    account.zones[zone] = lines_found
+        expected = dict.fromkeys(account.suspended["dns"], 0) | dict.fromkeys(account.active["dns"], 1)
+        there = self._zone_lines(list(expected)) if self.panel.system("DNS_SYSTEM") else {}
+        account.zones = {zone: lines for zone, lines in there.items() if lines != expected[zone]}
+
+    def _zone_lines(self, zones: list[str]) -> dict[str, int]:
+        """Lines of named.conf for each zone, {} when there is no such file."""
+        named = read_text(named_conf(self.panel))
+        return {zone: named.count(f'/{self.name}/conf/dns/{zone}.db"') for zone in zones} if named else {}
 
     def _passwd(self) -> list[str]:
         return next((fields for fields in self._passwd_lines() if fields[0] == self.name), [])
@@ -127,8 +129,12 @@ class User(Subject[Account]):
         return [fields for fields in (line.split(":") for line in lines) if len(fields) >= 7]
 
     def _jailed(self) -> Optional[bool]:
+        jailed = self._jailed_users()
+        return None if jailed is None else self.name in jailed
+
+    def _jailed_users(self) -> Optional[frozenset[str]]:
         match = re.search(r"^# Hestia SFTP Chroot\nMatch User (.*)$", read_text(self._sshd), re.MULTILINE)
-        return self.name in match.group(1).split(",") if match else None
+        return frozenset(match.group(1).split(",")) if match else None
 
     @property
     def _sshd(self) -> str:

@@ -203,6 +203,8 @@ def unquote_text(text: str) -> bytes:
 
 
 def _unescape(text: str) -> bytes:
+    if "\\" not in text:
+        return text.encode("utf-8", "surrogateescape")
     data, position = bytearray(), 0
     while position < len(text):
         character = text[position]

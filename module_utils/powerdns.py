@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hestia_panel import PanelError
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.urls import Request, make_context
 
 _LONGEST_ANSWER = 64 * 1024 * 1024
 
@@ -49,6 +49,16 @@ class Api:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.server_id):
             raise check.bad("server_id", f"{self.server_id!r} is not the name of a server of PowerDNS")
         self.timeout = check.number("timeout", params["timeout"], 1, 600)
+        # Redirects and proxies would carry the key to somebody else. The system's certificates take longer to read than
+        # a call takes: once is enough.
+        self._requests = Request(
+            context=make_context(),
+            timeout=self.timeout,
+            use_proxy=False,
+            follow_redirects="none",
+            http_agent="hestia-fleet",
+            use_netrc=False,
+        )
         self.actions: list[str] = []
         """What was changed, in words."""
 
@@ -72,18 +82,7 @@ class Api:
             headers["Content-Type"] = "application/json"
         data = None if body is None else json.dumps(body)
         try:
-            # Redirects and proxies would carry the key to somebody else.
-            with open_url(
-                url,
-                data=data,
-                headers=headers,
-                method=method,
-                timeout=self.timeout,
-                use_proxy=False,
-                follow_redirects="none",
-                http_agent="hestia-fleet",
-                use_netrc=False,
-            ) as answer:
+            with self._requests.open(method, url, data=data, headers=headers) as answer:
                 return self._read(answer.read(_LONGEST_ANSWER))
         except HTTPError as error:
             with error:
@@ -148,9 +147,13 @@ def _words(said: bytes) -> str:
     return " ".join(text.split())[:1000] or "no reason given"
 
 
-def run_api_module(work: Callable[[Api, AnsibleModule], dict[str, Any]], options: dict[str, Any]) -> None:
-    """The main() of every module that speaks to PowerDNS."""
-    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+def run_api_module(
+    work: Callable[[Api, AnsibleModule], dict[str, Any]],
+    options: dict[str, Any],
+    rules: Optional[dict[str, Any]] = None,
+) -> None:
+    """The main() of every module that speaks to PowerDNS; ``rules`` say which options go together."""
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True, **(rules or {}))
     api: Optional[Api] = None
     try:
         api = Api(module.params)
