@@ -17,6 +17,9 @@ from ansible.module_utils.hestia_panel import Panel, PanelError
 
 Conf = dict[str, str]
 
+# What the panel says of a restart that failed; the commands around it end with 0 all the same.
+_RESTART_FAILED = re.compile(r"Restart of (\S+) failed")
+
 
 class Way:
     """One way of applying a setting."""
@@ -99,7 +102,6 @@ class PanelPort(Way):
 
     keys = ("BACKEND_PORT",)
     pattern = r"[1-9][0-9]{3,4}"
-    _RESTART_FAILED = "Restart of hestia failed"
 
     def check(self, key: str, value: str) -> None:
         super().check(key, value)
@@ -119,8 +121,8 @@ class PanelPort(Way):
             if self._unfinished:
                 self.panel.must("v-restart-service", "hestia")
                 self._unfinished = False
-        elif self._RESTART_FAILED in self._command("v-change-sys-port", value) and port:
-            # It ends with 0 all the same, and nobody could log in to the panel any more.
+        elif _RESTART_FAILED.search(self._command("v-change-sys-port", value)) and port:
+            # Nobody could log in to the panel any more.
             self.panel.must("v-change-sys-port", port)
             raise PanelError(
                 f"the panel's web server does not start with port {value}; it is back on {port}",
@@ -145,7 +147,8 @@ class DatabaseAlias(Way):
         self.keys = (key,)
         self._tool = tool
         self._include = include
-        self._seen: set[str] = set()
+        self._seen: dict[str, str] = {}
+        """The servers that show it, and the path under which they do."""
 
     def differs(self, key: str, value: str, conf: Conf) -> str:
         wrong = []
@@ -155,8 +158,8 @@ class DatabaseAlias(Way):
                 if server in self._seen:
                     wrong.append(f"{server} has lost it")
                 continue
-            self._seen.add(server)
             found = re.search(pattern, read_text(path), re.MULTILINE)
+            self._seen[server] = found.group(1) if found else ""
             if not found or found.group(1) != value:
                 wrong.append(f"{server} has it under /{found.group(1)}" if found else f"{server} has it nowhere")
         return ", ".join(wrong)
@@ -166,7 +169,21 @@ class DatabaseAlias(Way):
             # The command writes anew what it finds, and a killed one may have removed it just before.
             with open(self._path(server), "a", encoding="utf-8"):
                 pass
-        self._command("v-change-sys-db-alias", self._tool, value, owes=("web", "proxy"))
+        before = next((path for path in self._seen.values() if re.fullmatch(self.pattern, path)), self._include[:-4])
+        failed = self._change(value)
+        if failed and before != value and not self._change(before):
+            # A path that a site's template or the other tool has already: the server would not come up again.
+            raise PanelError(
+                f"{failed.group(1)} does not start with the path /{value}; it is back on /{before}",
+                error_class="refused",
+            )
+        if failed:
+            raise PanelError(f"{failed.group(1)} could not be restarted", error_class="restart_failed")
+
+    def _change(self, path: str) -> Optional[re.Match[str]]:
+        """Returns what failed to restart."""
+        said = self._command("v-change-sys-db-alias", self._tool, path, owes=("web", "proxy"))
+        return _RESTART_FAILED.search(said)
 
     def _path(self, server: str) -> str:
         return self.panel.path("etc", server, "conf.d", self._include)

@@ -172,7 +172,7 @@ def change_sys_db_alias(panel: Panel) -> None:
             text = panel.disk.read(f"{panel.hestia}/install/deb/{pattern}")
             panel.disk.write(path, text.replace(f"%{tool}_alias%", alias), 0o644)
             # Whether the restart works is not looked at.
-            panel.call("v-restart-service", server, quiet=True)
+            panel.call("v-restart-service", server)
     panel.history("system", "System", f"System access alias changed (Alias: {alias}).")
     panel.log(0)
 

@@ -106,6 +106,20 @@ def test_a_port_with_which_the_panel_does_not_start_is_taken_back(server: Sandbo
     assert not run(Settings, settings=[wish("BACKEND_PORT", "9001", "panel_port")])["changed"]
 
 
+def test_a_path_with_which_a_web_server_does_not_start_is_taken_back(server: SandboxServer) -> None:
+    twice(Settings, settings=[wish("DB_PMA_ALIAS", "mysql", "pma_alias")])
+    broken = "Error: ERROR: Restart of apache2 failed."
+    server.faults.fail("v-restart-service", at="start", exit_code=20, message=broken)
+    with pytest.raises(PanelError, match="apache2 does not start with the path /taken; it is back on /mysql"):
+        run(Settings, settings=[wish("DB_PMA_ALIAS", "taken", "pma_alias")])
+    assert conf(server)["DB_PMA_ALIAS"] == "mysql"
+    assert not run(Settings, settings=[wish("DB_PMA_ALIAS", "mysql", "pma_alias")])["changed"]
+    # When the server does not start with the old one either, it is something else.
+    server.faults.fail("v-restart-service", at="start", exit_code=20, message=broken, times=9)
+    with pytest.raises(PanelError, match="apache2 could not be restarted"):
+        run(Settings, settings=[wish("DB_PMA_ALIAS", "taken", "pma_alias")])
+
+
 def test_a_tool_that_is_not_installed_has_only_a_label(server: SandboxServer) -> None:
     done = twice(Settings, settings=[wish("DB_PGA_ALIAS", "postgres", "pga_alias")])
     assert done["facts"] == {"settings": {"DB_PGA_ALIAS": "postgres"}}
