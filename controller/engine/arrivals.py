@@ -30,6 +30,7 @@ SAMPLE_GAP = dt.timedelta(seconds=50)
 """Checks that follow each other faster leave one sample."""
 VIEWS = ("config", "packages", "addresses", "services", "users")
 
+HOSTNAME_MAX = 253
 
 def arrive(session: Session, task: Task, outcome: Outcome) -> None:
     """Store what the facts of a succeeded task tell beyond its own resource."""
@@ -47,7 +48,7 @@ def status_arrived(session: Session, server: Server, facts: Mapping[str, Any]) -
     views = found.pop("views", None) or {}
     server.facts = found
     if not server.api_url:
-        server.hostname = str(found.get("hostname") or server.hostname)
+        server.hostname = str(found.get("hostname") or server.hostname)[:HOSTNAME_MAX]
     server.checked_at, server.problem = now, None
     for kind, data in views.items():
         if kind in VIEWS:
@@ -216,6 +217,10 @@ def _pulled(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     row = session.scalars(select(StandardFile).where(*mine)).first()
     if row is None:
         session.add(StandardFile(group_id=group_id, name=name, **found))
+    if (row.updated_at.isoformat() if row is not None else None) != task.arguments.get("version"):
+        words = "not taken over: the group's file was changed meanwhile"
+        task.changed, task.result = False, {**task.result, "actions": [words]}
+        return
     else:
         session.execute(update(StandardFile).where(*mine).values(**found))
 

@@ -60,19 +60,26 @@ def reset(fleet: Fleet, actor: str, key: Key, name: str) -> ServerGroup:
 
 
 def pull(fleet: Fleet, actor: str, key: Key, name: str, server: Key) -> Pipeline:
-    """Take over the version that a server has now. Raises NotFound, Invalid, Refused."""
+    """Take over the version that a server has now, unless the group's is changed meanwhile.
+
+    Raises NotFound, Invalid, Refused.
+    """
     _known(name)
     with fleet.database.write() as session:
         group = must(find_group(session, key), "group", key)
         source = in_use(session, server, Driver.HESTIACP)
         if not source.can_web:
             raise Refused(f"{source.name} hosts no websites")
+        row = files_of(session, group.id).get(name)
+        # What somebody writes while the server is asked is newer than what it will say.
+        version = row.updated_at.isoformat() if row is not None else None
+        arguments = {"file": name, "group_id": group.id, "version": version}
         pipeline, ready = start_server_run(
             session,
             reason=Reason.FILES,
             title=f"{STANDARD_FILES[name].title} from {source.name}",
             actor=actor,
-            tasks=[ServerTask(source, PULL_ACTION, name, arguments={"file": name, "group_id": group.id})],
+            tasks=[ServerTask(source, PULL_ACTION, name, arguments=arguments)],
             group_id=group.id,
             priority=CUSTOMER_CLICK,
         )

@@ -95,6 +95,20 @@ def test_a_pulled_file_becomes_the_groups(fleet: Fleet, before: bool) -> None:
         assert (row.origin, row.content, row.server_name, row.updated_by) == ("pulled", "<h1>pulled</h1>", "w1", "ada")
 
 
+def test_a_pulled_file_does_not_replace_what_was_written_meanwhile(fleet: Fleet) -> None:
+    for content in ("new", None):
+        pipeline = standard_files.pull(fleet, "ada", "g", "index", "w1")
+        if content is None:
+            standard_files.reset(fleet, "bob", "g", "index")
+        else:
+            standard_files.override(fleet, "bob", "g", "index", content)
+        finish(fleet, pipeline.id, {"content": "old"})
+        with fleet.database.read() as session:
+            assert list(session.scalars(select(StandardFile.content))) == ([content] if content else [])
+            (task,) = session.get_one(Pipeline, pipeline.id).tasks
+            assert "changed meanwhile" in task.result["actions"][0]
+
+
 def test_a_result_that_the_database_does_not_take_fails_the_task_instead_of_coming_again_for_ever(
     fleet: Fleet,
 ) -> None:
