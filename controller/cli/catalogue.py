@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from controller.cli.console import AsJson, actor, new_group, opened, out, out_json, out_list, pairs, when, words
+from controller.cli.console import (
+    AsJson,
+    BadInput,
+    actor,
+    new_group,
+    opened,
+    out,
+    out_json,
+    out_list,
+    pairs,
+    when,
+    words,
+)
 
 product_app = new_group("Products.")
 customer_app = new_group("Customers.")
@@ -21,6 +33,7 @@ def create_product(
     limit: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, for instance web_disk_quota=5000.")] = None,
     description: Annotated[str, typer.Option(help="What it is.")] = "",
     self_service: Annotated[bool, typer.Option("--self-service", help="Customers may order it themselves.")] = False,
+    zone_template: Annotated[str | None, typer.Option(help="For its zones; default: no choice.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a product."""
@@ -40,12 +53,61 @@ def create_product(
             limits=limits,
             description=description,
             self_service=self_service,
+            zone_template=zone_template,
         )
         if not as_json:
             out(f"Product {product.name} created")
             return
         with fleet.database.read() as session:
-            out_json(product_answer(session.get_one(Product, product.id)))
+            out_json(product_answer(session, session.get_one(Product, product.id)))
+
+
+@product_app.command("edit")
+def edit_product(
+    key: Annotated[str, typer.Argument(metavar="PRODUCT", help="Id or name.")],
+    name: Annotated[str | None, typer.Option(help="New name.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    active: Annotated[bool | None, typer.Option("--on-sale/--withdrawn", help="Whether it can be ordered.")] = None,
+    self_service: Annotated[
+        bool | None, typer.Option("--self-service/--staff-only", help="Whether customers may order it themselves.")
+    ] = None,
+    zone_template: Annotated[str | None, typer.Option(help="For its zones; empty: no choice.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a product; what is not named stays, and so do services that are there."""
+    from controller.operations import products
+    from controller.operations.records import must
+    from controller.store.models import Product
+    from controller.store.queries import find_product
+    from controller.web.api.represent import product_answer
+
+    given: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "active": active,
+        "self_service": self_service,
+        "zone_template": zone_template,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise BadInput("nothing to change: name at least one option")
+    with opened() as fleet:
+        with fleet.database.read() as session:
+            product = must(find_product(session, key), "product", key)
+        whole: dict[str, Any] = {
+            "name": product.name,
+            "description": product.description,
+            "active": product.active,
+            "self_service": product.self_service,
+            "zone_template": product.zone_template_id,
+        } | changes
+        products.edit(fleet, actor(), product.id, **whole)
+        with fleet.database.read() as session:
+            answer = product_answer(session, session.get_one(Product, product.id))
+    if as_json:
+        out_json(answer)
+    else:
+        out(f"Product {answer.name} changed")
 
 
 @product_app.command("list")
@@ -54,10 +116,10 @@ def list_products(as_json: AsJson = False) -> None:
     from sqlalchemy import select
 
     from controller.store.models import Product
-    from controller.web.api.represent import product_answer
+    from controller.web.api.represent import product_answers
 
     with opened() as fleet, fleet.database.read() as session:
-        products = [product_answer(product) for product in session.scalars(select(Product).order_by(Product.name))]
+        products = product_answers(session, session.scalars(select(Product).order_by(Product.name)).all())
     out_list(
         as_json,
         products,

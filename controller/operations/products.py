@@ -29,8 +29,9 @@ def create(
     limits: Mapping[str, Any] | None = None,
     description: str = "",
     self_service: bool = False,
+    zone_template: int | str | None = None,
 ) -> Product:
-    """A new product; with ``self_service`` customers may order it themselves.
+    """A new product; with ``self_service`` customers may order it themselves, ``zone_template`` is for its zones.
 
     Raises Invalid with every bad field, Conflict when the name exists.
     """
@@ -49,6 +50,7 @@ def create(
         pool = find_group(session, group) if group not in (None, "") else None
         if pool is None:
             fields.problem("group", f"there is no group {group}")
+        template = template_id(session, fields, zone_template)
         fields.finish()
         assert pool is not None
         product = Product(
@@ -59,6 +61,7 @@ def create(
             group_id=pool.id,
             limits=values,
             self_service=self_service,
+            zone_template_id=template,
         )
         session.add(product)
         try:

@@ -53,6 +53,7 @@ class ProductAnswer(BaseModel):
     roles: list[Capability]
     group: Ref
     limits: dict[str, Any]
+    zone_template: Ref | None = Field(description="for its zones; null: no choice")
     active: bool
     self_service: bool = Field(description="whether signed-in customers may order it themselves")
     created_at: dt.datetime

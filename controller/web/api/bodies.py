@@ -64,6 +64,17 @@ class NewProduct(Body):
     limits: Limits = Field(default_factory=dict)
     description: str = ""
     self_service: bool = Field(False, description="whether signed-in customers may order it themselves")
+    zone_template: Key | None = Field(None, description="for its zones; null: no choice")
+
+
+class ProductEdit(Body):
+    """What is left out stays."""
+
+    name: str | None = None
+    description: str | None = None
+    active: bool | None = Field(None, description="whether it can be ordered")
+    self_service: bool | None = Field(None, description="whether signed-in customers may order it themselves")
+    zone_template: Key | None = Field(None, description="for its zones; null: no choice")
 
 
 class NewCustomer(Body):

@@ -34,8 +34,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Creates:
-    """A creating call: the row it adds, and the answer made of it (and of all else that was added) inside the
-    same transaction."""
+    """A call that creates or starts something: the row it adds (the last of this model), and the answer made of it
+    (and of all else that was added) inside the same transaction."""
 
     model: type[Base]
     answer: Callable[[Session, Any, Sequence[Any]], BaseModel]

@@ -13,20 +13,20 @@ from controller.store.models import Customer, Product
 from controller.store.queries import find_customer, find_product
 from controller.web.api import lists
 from controller.web.api.answers import CustomerAnswer, ProductAnswer
-from controller.web.api.bodies import NewCustomer, NewProduct
+from controller.web.api.bodies import NewCustomer, NewProduct, ProductEdit
 from controller.web.api.calls import Asked, Call, Creates, Listed
-from controller.web.api.represent import customer_answer, product_answer
+from controller.web.api.represent import customer_answer, product_answer, product_answers
 
 
 def _list_products(asked: Asked) -> Listed:
     with asked.fleet.database.read() as session:
         page = lists.products(session, asked.query)
-        return Listed(page, [product_answer(product) for product in page.items])
+        return Listed(page, [*product_answers(session, page.items)])
 
 
 def _get_product(asked: Asked) -> ProductAnswer:
     with asked.fleet.database.read() as session:
-        return product_answer(must(find_product(session, asked.key), "product", asked.key))
+        return product_answer(session, must(find_product(session, asked.key), "product", asked.key))
 
 
 def _create_product(asked: Asked) -> None:
@@ -41,7 +41,30 @@ def _create_product(asked: Asked) -> None:
         limits=body.limits,
         description=body.description,
         self_service=body.self_service,
+        zone_template=body.zone_template,
     )
+
+
+def _edit_product(asked: Asked) -> ProductAnswer:
+    body: ProductEdit = asked.body
+    with asked.fleet.database.read() as session:
+        product = must(find_product(session, asked.key), "product", asked.key)
+    # Of all but the template null means what leaving out means: there is nothing else it could.
+    given = {
+        name: value
+        for name, value in body.model_dump(exclude_unset=True).items()
+        if value is not None or name == "zone_template"
+    }
+    changes: dict[str, Any] = {
+        "name": product.name,
+        "description": product.description,
+        "active": product.active,
+        "self_service": product.self_service,
+        "zone_template": product.zone_template_id,
+    } | given
+    products.edit(asked.fleet, asked.actor, product.id, **changes)
+    with asked.fleet.database.read() as session:
+        return product_answer(session, session.get_one(Product, product.id))
 
 
 def _list_customers(asked: Asked) -> Listed:
@@ -60,8 +83,8 @@ def _create_customer(asked: Asked) -> None:
     customers.create(asked.fleet, asked.actor, email=body.email, name=body.name)
 
 
-def _created_product(_session: Session, product: Product, _added: Sequence[Any]) -> ProductAnswer:
-    return product_answer(product)
+def _created_product(session: Session, product: Product, _added: Sequence[Any]) -> ProductAnswer:
+    return product_answer(session, product)
 
 
 def _created_customer(_session: Session, customer: Customer, _added: Sequence[Any]) -> CustomerAnswer:
@@ -89,6 +112,15 @@ CALLS = (
         creates=Creates(Product, _created_product),
     ),
     Call("GET", "/products/{id}", "Show a product", _get_product, answer=ProductAnswer),
+    Call(
+        "PATCH",
+        "/products/{id}",
+        "Change a product; what is left out stays, and so do services that are there",
+        _edit_product,
+        answer=ProductAnswer,
+        body=ProductEdit,
+        problems=("conflict",),
+    ),
     Call(
         "GET",
         "/customers",

@@ -15,7 +15,7 @@ from controller.store.database import Database
 
 class CreatingDatabase(Database):
     """Another's connections; calls ``created(session, thing, added)`` before the commit of the transaction that adds
-    a thing of the model; ``added`` is all that the transaction has added."""
+    a thing of the model, with the last one; ``added`` is all that the transaction has added."""
 
     def __init__(
         self, base: Database, model: type[Base], created: Callable[[Session, Any, Sequence[Any]], None]
@@ -36,6 +36,6 @@ class CreatingDatabase(Database):
             event.listen(session, "after_flush", remember)
             yield session
             session.flush()
-            thing = next((one for one in added if isinstance(one, self._model)), None)
+            thing = next((one for one in reversed(added) if isinstance(one, self._model)), None)
             if thing is not None:
                 self._created(session, thing, added)

@@ -217,7 +217,7 @@ def answer_to(call: Call, asked: Asked, incoming: Incoming) -> Response | Follow
 
 
 def create(call: Call, creates: Creates, asked: Asked, incoming: Incoming, token: ApiToken) -> Response:
-    """Run a creating call, once per Idempotency-Key."""
+    """Run a call that creates or starts something, once per Idempotency-Key."""
     held: idempotency.Claim | None = None
     if incoming.key is not None:
         key = idempotency.sound(incoming.key)
@@ -235,7 +235,14 @@ def create(call: Call, creates: Creates, asked: Asked, incoming: Incoming, token
 
     database = CreatingDatabase(asked.fleet.database, creates.model, created)
     try:
-        call.run(dataclasses.replace(asked, fleet=dataclasses.replace(asked.fleet, database=database)))
+        outcome = call.run(dataclasses.replace(asked, fleet=dataclasses.replace(asked.fleet, database=database)))
+        if not answer:
+            # What it would start is under way already.
+            assert isinstance(outcome, BaseModel)
+            answer.append(outcome.model_dump_json())
+            if held is not None:
+                with asked.fleet.database.write() as session:
+                    idempotency.store(session, held, idempotency.Stored(call.status, answer[0]))
     except BaseException:
         if held is not None:
             idempotency.release(asked.fleet, held)
@@ -244,7 +251,7 @@ def create(call: Call, creates: Creates, asked: Asked, incoming: Incoming, token
 
 
 def created_response(status: int, body: str, *, replayed: bool) -> Response:
-    """201 or 202 with the address of the new thing."""
+    """201 or 202 with the address of what was made or started."""
     headers = {"Location": str(json.loads(body)["links"]["self"])}
     if replayed:
         headers["Idempotency-Replayed"] = "true"

@@ -27,7 +27,7 @@ from controller.web.api.group_answers import (
 )
 from controller.web.api.group_calls import find
 from controller.web.api.pipeline_answers import RunAnswer
-from controller.web.api.pipeline_calls import started
+from controller.web.api.pipeline_calls import STARTS, started
 from controller.web.api.server_calls import named
 
 ESCAPED = 6
@@ -150,6 +150,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=PullBody,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -160,6 +161,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=ApplyBody,
+        creates=STARTS,
         problems=("refused",),
     ),
 )

@@ -1,7 +1,7 @@
-"""``Idempotency-Key``: a creating request that is sent again gets the first one's answer.
+"""``Idempotency-Key``: a request that creates or starts something, sent again, gets the first one's answer.
 
 A claim (status 0) is written before the work, so that a second request meets it. The answer is written in the very
-transaction that creates the thing: either both are there or neither, whenever the process dies. A claim whose
+transaction that makes the thing: either both are there or neither, whenever the process dies. A claim whose
 process died without an answer therefore created nothing, and may be taken over after a while; the slow first
 one, should it live after all, then finds its claim gone and rolls back.
 """

@@ -10,6 +10,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import controller
+from controller.store.base import Base
+from controller.store.models import Pipeline, Task
+from controller.store.work_models import LongRun
 from controller.web.api import PREFIX
 from controller.web.api.answers import PageInfo
 from controller.web.api.bodies import Nothing
@@ -98,6 +101,10 @@ def document(calls: Sequence[Call]) -> Schema:
     }
 
 
+STARTED: tuple[type[Base], ...] = (Pipeline, LongRun, Task)
+"""What a call starts has no name that could be taken already."""
+
+
 def operation_id(call: Call) -> str:
     """``get_services_id_tasks``: stable, unique."""
     return re.sub(r"[^a-z0-9]+", "_", f"{call.method} {call.path}".lower()).strip("_")
@@ -117,7 +124,7 @@ def problem_kinds(call: Call) -> list[str]:
     if call.body:
         kinds += ["not-json", "media-type"]
     if call.creates:
-        kinds += ["conflict", "in-progress", "key-reused"]
+        kinds += ["in-progress", "key-reused", *([] if call.creates.model in STARTED else ["conflict"])]
     return sorted(set(kinds), key=lambda kind: (KINDS[kind].status, kind))
 
 
@@ -211,7 +218,7 @@ def _header_parameters(call: Call) -> list[Schema]:
                 "in": "header",
                 "required": False,
                 "description": "sent again within 24 hours with the same body, the first answer comes again "
-                "(with `Idempotency-Replayed: true`) and nothing is created twice",
+                "(with `Idempotency-Replayed: true`) and nothing is created or started twice",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         ]
@@ -257,7 +264,7 @@ def _success(call: Call, schemas: dict[type[BaseModel], Schema]) -> Schema:
     if call.creates:
         text = {"type": "string"}
         success["headers"] = {
-            "Location": {"description": "address of the new thing", "schema": text},
+            "Location": {"description": "address of what was made or started", "schema": text},
             "Idempotency-Replayed": {"description": "`true` when this is the first answer again", "schema": text},
         }
     success["content"] = {"application/json": {"schema": schema}}

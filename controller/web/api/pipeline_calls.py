@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -11,7 +12,7 @@ from controller.operations.records import must
 from controller.store.models import Pipeline, Task
 from controller.store.queries import is_id, paged
 from controller.web.api import lists
-from controller.web.api.calls import Asked, Call, Listed
+from controller.web.api.calls import Asked, Call, Creates, Listed
 from controller.web.api.pipeline_answers import RunAnswer, run_answer
 from controller.web.api.task_answers import TaskAnswer, task_answers
 
@@ -25,6 +26,14 @@ def started(asked: Asked, pipeline: Pipeline) -> RunAnswer:
     """One that an operation has just started."""
     with asked.fleet.database.read() as session:
         return run_answer(session, session.get_one(Pipeline, pipeline.id))
+
+
+def _begun(session: Session, pipeline: Pipeline, _added: Sequence[Any]) -> RunAnswer:
+    return run_answer(session, pipeline)
+
+
+STARTS = Creates(Pipeline, _begun)
+"""For calls whose answer is the pipeline they start."""
 
 
 def _get(asked: Asked) -> RunAnswer:

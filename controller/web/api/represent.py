@@ -31,10 +31,22 @@ from controller.web.api.answers import (
     ServiceAnswer,
     ServiceSummary,
 )
+from controller.web.api.server_answers import template_names
 
 
-def product_answer(product: Product) -> ProductAnswer:
+def product_answer(session: Session, product: Product) -> ProductAnswer:
     """A product."""
+    return product_answers(session, [product])[0]
+
+
+def product_answers(session: Session, products: Sequence[Product]) -> list[ProductAnswer]:
+    """Several; the names of their templates are asked for at once."""
+    names = template_names(session, [product.zone_template_id for product in products])
+    return [_product_answer(product, names) for product in products]
+
+
+def _product_answer(product: Product, templates: dict[int, str]) -> ProductAnswer:
+    template = product.zone_template_id
     return ProductAnswer(
         id=product.id,
         name=product.name,
@@ -43,6 +55,7 @@ def product_answer(product: Product) -> ProductAnswer:
         roles=[Capability(role) for role in product.roles],
         group=Ref(id=product.group.id, name=product.group.name),
         limits=product.limits,
+        zone_template=Ref(id=template, name=templates[template]) if template in templates else None,
         active=product.active,
         self_service=product.self_service,
         created_at=product.created_at,

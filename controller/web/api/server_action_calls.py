@@ -15,7 +15,7 @@ from controller.web.api import lists
 from controller.web.api.bodies import Nothing
 from controller.web.api.calls import Asked, Call, Listed
 from controller.web.api.pipeline_answers import RunAnswer
-from controller.web.api.pipeline_calls import started
+from controller.web.api.pipeline_calls import STARTS, started
 from controller.web.api.server_answers import VIEWS
 from controller.web.api.server_bodies import ConfigApplyBody, RebuildBody, RestartBody
 from controller.web.api.server_calls import find
@@ -113,6 +113,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=ConfigApplyBody,
+        creates=STARTS,
         problems=("refused",),
     ),
     *(_view_call(kind) for kind in VIEWS),
@@ -132,6 +133,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -142,6 +144,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -152,6 +155,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=RestartBody,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -162,6 +166,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=RebuildBody,
+        creates=STARTS,
         problems=("refused",),
     ),
 )

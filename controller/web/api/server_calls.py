@@ -13,7 +13,7 @@ from controller.operations import server_changes, server_doors, server_look, ser
 from controller.operations.errors import Invalid, Refused
 from controller.operations.fields import Fields
 from controller.operations.records import must
-from controller.store.models import Server
+from controller.store.models import Server, Task
 from controller.store.queries import find_server
 from controller.web.api import lists
 from controller.web.api.bodies import Nothing
@@ -155,6 +155,10 @@ def _check(asked: Asked) -> TaskAnswer:
         return task_answer(session, session.get_one(type(task), task.id))
 
 
+def _check_begun(session: Session, task: Task, _added: Sequence[Any]) -> TaskAnswer:
+    return task_answer(session, task)
+
+
 def _accept_host_key(asked: Asked) -> ServerAnswer:
     body: HostKeyBody = asked.body
     _with_ssh(asked)
@@ -251,6 +255,7 @@ CALLS = (
         answer=TaskAnswer,
         status=202,
         body=Nothing,
+        creates=Creates(Task, _check_begun),
     ),
     Call(
         "POST",

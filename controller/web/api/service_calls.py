@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -92,6 +93,13 @@ def _started(asked: Asked, service_id: int, pipeline: Pipeline) -> ServiceAnswer
         return service_answer(session, session.get_one(Service, service_id), pipeline)
 
 
+def _begun(session: Session, pipeline: Pipeline, _added: Sequence[Any]) -> ServiceAnswer:
+    return service_answer(session, session.get_one(Service, pipeline.service_id), pipeline)
+
+
+STARTS = Creates(Pipeline, _begun)
+
+
 def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Pipeline]) -> Call:
     return Call(
         "POST",
@@ -101,6 +109,7 @@ def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Pipe
         answer=ServiceAnswer,
         status=202,
         body=Nothing,
+        creates=STARTS,
         problems=("refused",),
     )
 
@@ -165,6 +174,7 @@ CALLS = (
         answer=ServiceAnswer,
         status=202,
         body=ProductChange,
+        creates=STARTS,
         problems=("refused",),
     ),
 )

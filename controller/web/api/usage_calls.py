@@ -12,7 +12,7 @@ from controller.web.api import lists
 from controller.web.api.bodies import Nothing
 from controller.web.api.calls import Asked, Call, Listed
 from controller.web.api.pipeline_answers import RunAnswer
-from controller.web.api.pipeline_calls import started
+from controller.web.api.pipeline_calls import STARTS, started
 from controller.web.api.service_calls import find
 from controller.web.api.usage_answers import ServiceUsageAnswer, UsageAnswer, service_usage_answer, usage_answer
 
@@ -86,6 +86,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -104,6 +105,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
+        creates=STARTS,
         problems=("refused",),
     ),
 )

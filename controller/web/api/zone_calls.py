@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.domain.problems import Problem
 from controller.domain.zone_files import MOST_BYTES
 from controller.operations import zones
 from controller.operations.errors import Invalid, NotFound
+from controller.store.models import Pipeline
 from controller.store.queries import is_id
 from controller.store.zone_models import Zone, ZoneRecord
 from controller.web.api import lists
@@ -27,7 +30,7 @@ from controller.web.api.zone_answers import (
     zone_detail,
 )
 from controller.web.api.zone_bodies import ImportBody, NewRecord, RecordChange, TemplateChoice, ZonesBody
-from controller.web.api.zone_runs import ZoneRunAnswer, zone_run_answer
+from controller.web.api.zone_runs import STARTS, ZoneRunAnswer, zone_run_answer
 
 PREFERRED = ("MX", "SRV")
 ESCAPED = 2
@@ -112,6 +115,10 @@ def _redeploy(asked: Asked) -> ZoneDetail:
     return _get(asked)
 
 
+def _begun(session: Session, pipeline: Pipeline, _added: Sequence[Any]) -> ZoneDetail:
+    return zone_detail(session, session.scalars(select(Zone).where(Zone.service_id == pipeline.service_id)).one())
+
+
 def _redeploy_many(asked: Asked) -> ZoneRunAnswer:
     body: ZonesBody = asked.body
     found: list[int] = []
@@ -168,6 +175,7 @@ CALLS = (
         answer=ZoneRunAnswer,
         status=202,
         body=ZonesBody,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -233,6 +241,7 @@ CALLS = (
         answer=ZoneDetail,
         status=202,
         body=Nothing,
+        creates=Creates(Pipeline, _begun),
         problems=("refused",),
     ),
     Call(

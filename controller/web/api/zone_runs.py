@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -13,7 +15,7 @@ from controller.store.work_models import LongRun
 from controller.store.zone_queries import ZONE_RUN, zone_runs
 from controller.web.api import PREFIX
 from controller.web.api.answers import Links
-from controller.web.api.calls import Asked, Call
+from controller.web.api.calls import Asked, Call, Creates
 
 NEWEST = 50
 
@@ -51,6 +53,14 @@ def zone_run_answer(run: LongRun) -> ZoneRunAnswer:
         failed=run.failed,
         links={"self": f"{PREFIX}/zone-runs/{run.id}"},
     )
+
+
+def _begun(_session: Session, run: LongRun, _added: Sequence[Any]) -> ZoneRunAnswer:
+    return zone_run_answer(run)
+
+
+STARTS = Creates(LongRun, _begun)
+"""For calls whose answer is the run they start."""
 
 
 def find(session: Session, key: str) -> LongRun:

@@ -14,7 +14,7 @@ from controller.store.zone_queries import templates, zones_by_template
 from controller.store.zone_template_queries import zones_using
 from controller.web.api.bodies import Nothing
 from controller.web.api.calls import Asked, Call, Creates
-from controller.web.api.zone_runs import ZoneRunAnswer, zone_run_answer
+from controller.web.api.zone_runs import STARTS, ZoneRunAnswer, zone_run_answer
 from controller.web.api.zone_template_answers import (
     BUILT_IN,
     NewZoneTemplate,
@@ -170,6 +170,7 @@ CALLS = (
         answer=ZoneRunAnswer,
         status=202,
         body=Nothing,
+        creates=STARTS,
         problems=("refused",),
     ),
     Call(

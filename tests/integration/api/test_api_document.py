@@ -209,6 +209,7 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("get", "/pipelines/{id}/tasks", None),
     ("get", "/products", None),
     ("get", "/products/{id}", None),
+    ("patch", "/products/{id}", {"description": "for shops"}),
     ("get", "/customers", None),
     ("get", "/customers/{id}", None),
     ("get", "/zones", None),

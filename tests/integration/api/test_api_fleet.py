@@ -43,6 +43,23 @@ def test_products(client: TestClient) -> None:
     assert [item["name"] for item in client.get("/products?sort=-name").json()["items"]] == ["M", "Hosting"]
 
 
+def test_a_product_is_changed_and_has_a_template_for_its_zones(client: TestClient, filled: Fleet) -> None:
+    template = client.post("/zone-templates", json={"name": "Plain"}).json()["id"]
+    changed = client.patch("/products/Hosting", json={"zone_template": "Plain", "active": False}).json()
+    assert changed["zone_template"] == {"id": template, "name": "Plain"}
+    assert (changed["active"], changed["name"], changed["self_service"]) == (False, "Hosting", False)
+    assert client.patch("/products/Hosting", json={"description": "x"}).json()["zone_template"]["name"] == "Plain"
+    before = rows(filled)
+    for body, field in (({"zone_template": "None such"}, "zone_template"), ({"name": ""}, "name"), ({"x": 1}, "x")):
+        refused = client.patch("/products/Hosting", json=body)
+        assert refused.status_code == 422
+        assert [error["field"] for error in refused.json()["errors"]] == [field]
+    assert rows(filled) == before
+    assert client.patch("/products/Hosting", json={"zone_template": None}).json()["zone_template"] is None
+    new = {"name": "N", "mode": "split", "roles": ["web"], "group": "Group", "zone_template": template}
+    assert client.post("/products", json=new).json()["zone_template"]["name"] == "Plain"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

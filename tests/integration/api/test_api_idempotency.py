@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from api_world import an_order, rows
+from api_world import API, an_order, rows
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from controller.domain.words import ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.operations import tokens
 from controller.store.base import utcnow
-from controller.store.models import IdempotencyKey
+from controller.store.models import IdempotencyKey, Service
 from controller.web.api import idempotency
 from controller.web.api.problems import ProblemError
 
@@ -82,6 +83,41 @@ def test_every_creating_call_takes_a_key(client: TestClient, path: str, body: di
     assert again.headers["idempotency-replayed"] == "true"
     assert again.json() == first.json()
     assert client.post(path, json=body).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/servers/web01/restart", {"service": "nginx"}),
+        ("/servers/web01/rebuild", {"what": "web"}),
+        ("/servers/web01/refresh", {}),
+        ("/servers/web01/check", {}),
+        ("/groups/Group/apply", {"kind": "status"}),
+        ("/services/1/redeploy", {}),
+        ("/zones/redeploy", {"zones": [1]}),
+    ],
+)
+def test_what_is_started_takes_a_key(client: TestClient, filled: Fleet, path: str, body: dict[str, object]) -> None:
+    client.post("/services", json=an_order())
+    with filled.database.write() as session:
+        session.execute(update(Service).values(status=ServiceStatus.ACTIVE))
+    first = client.post(path, json=body, headers=KEY)
+    assert first.status_code == 202, first.text
+    assert first.headers["location"] == first.json()["links"]["self"]
+    assert client.get(first.json()["links"]["self"].removeprefix(API)).status_code == 200
+    before = rows(filled)
+    again = client.post(path, json=body, headers=KEY)
+    assert again.status_code == 202
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.content == first.content
+    assert rows(filled) == before
+
+
+def test_what_was_under_way_already_is_the_answer_of_a_key_too(client: TestClient, filled: Fleet) -> None:
+    running = client.post("/servers/web01/check").json()
+    for replayed in (None, "true"):
+        answer = client.post("/servers/web01/check", headers=KEY)
+        assert (answer.json()["id"], answer.headers.get("idempotency-replayed")) == (running["id"], replayed)
 
 
 def test_a_refused_request_leaves_its_key_free(client: TestClient, filled: Fleet) -> None:

@@ -158,6 +158,11 @@ def test_a_group(stocked: Command, tmp_path: Path) -> None:
     assert stocked.run("group", "remove-server", "Group", "web02").stdout == "Group Group has web02 no more\n"
     assert stocked.run("group", "add-server", "Group", "web02").stdout == "Group Group has web02 now\n"
     assert "products point at Group" in stocked.run("group", "delete", "Group", code=1).stderr
+    stocked.run("zone-template", "create", "Plain")
+    edited = stocked.json("product", "edit", "Hosting", "--zone-template", "Plain", "--withdrawn")
+    assert (edited["zone_template"]["name"], edited["active"]) == ("Plain", False)
+    assert stocked.json("product", "edit", "Hosting", "--zone-template", "")["zone_template"] is None
+    assert "zone_template" in stocked.run("product", "edit", "Hosting", "--zone-template", "None", code=2).stderr
     stocked.run("group", "create", "Other")
     assert stocked.run("group", "delete", "Other").stdout == "Group Other removed\n"
 
