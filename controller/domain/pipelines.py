@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from controller.domain.words import Desired, Reason, TaskStatus
 
+WORDS_MAX = 200
+"""Longest title of a pipeline and longest label of a task; a host name alone may be longer."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -83,7 +86,12 @@ def label(action: str, server: str, desired: Desired, *, check: bool = False) ->
     """What a person reads for a task."""
     words = {Desired.ABSENT: REMOVAL_LABELS, Desired.SUSPENDED: SUSPEND_LABELS}.get(desired, LABELS)
     text = words.get(action, LABELS.get(action, action)).format(server=server)
-    return f"Checking: {text}" if check else text
+    return shortened(f"Checking: {text}" if check else text)
+
+
+def shortened(text: str) -> str:
+    """Words of a pipeline or task, as many as there is room for."""
+    return text if len(text) <= WORDS_MAX else f"{text[: WORDS_MAX - 1]}…"
 
 
 def _needs_to_build(node: Node, nodes: Sequence[Node]) -> list[Node]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from controller.domain.pipelines import shortened
 from controller.domain.words import OPEN_TASK_STATES, RECOUNT_ACTION, RUNNABLE, USAGE_ACTION, Driver, Reason
 from controller.engine.fleet import Fleet
 from controller.engine.planning import CUSTOMER_CLICK, DEPLOYMENT, ServerTask, start_server_run
@@ -49,7 +50,7 @@ def refresh_service(fleet: Fleet, actor: str, key: Key) -> Pipeline:
         pipeline, ready = start_server_run(
             session,
             reason=Reason.USAGE,
-            title=f"Usage of {service.domain}",
+            title=shortened(f"Usage of {service.domain}"),
             actor=actor,
             tasks=[
                 ServerTask(account.server, RECOUNT_ACTION, account.username, arguments={"users": [account.username]})

@@ -186,3 +186,10 @@ def test_every_step_has_words_for_people(desired: Desired) -> None:
         words = label(node.action, "ns1.example.net", desired)
         assert words != node.action
         assert "{" not in words
+
+
+def test_words_are_never_longer_than_there_is_room_for_them() -> None:
+    server = ".".join(["a" * 60] * 4)
+    for desired, check in ((Desired.ACTIVE, True), (Desired.ABSENT, False)):
+        words = label("dns.zone", server, desired, check=check)
+        assert (len(words), words[-1]) == (200, "…")
