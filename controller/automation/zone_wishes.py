@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 
 from controller.domain.words import Capability, Desired
 from controller.domain.zone_records import normal_record
-from controller.domain.zones import DEFAULT_TEMPLATE, DEFAULT_TTL, TemplateRecord, merge, render
+from controller.domain.zones import (
+    DEFAULT_TEMPLATE,
+    DEFAULT_TTL,
+    TemplateRecord,
+    check_records,
+    merge,
+    nameserver_number,
+    render,
+)
 from controller.store.models import Server, Service
 from controller.store.zone_models import Zone, ZoneTemplate
 
@@ -31,7 +39,7 @@ class WantedZone:
     """Primary nameserver, without the dot at the end."""
     template: str
     left_out: list[TemplateRecord]
-    """Lines of the template with a placeholder that is empty, or filled with what makes no record."""
+    """Lines of the template with a placeholder that is empty, or filled with what makes no record beside the others."""
     missing: str = ""
     """Why it cannot be published yet, in words."""
 
@@ -43,7 +51,7 @@ def wanted_zone(session: Session, service: Service) -> WantedZone:
     values = zone_values(service)
     names = nameservers(service)
     own = [own_record(row) for row in zone.own_records] if zone is not None else []
-    filled = [(line, _filled(line, values, service.domain)) for line in template]
+    filled = _without_contradictions([(line, *_filled(line, values, service.domain)) for line in template])
     records = merge([record for _, record in filled if record is not None], own)
     if not any((record["name"], record["type"]) == ("@", "NS") for record in records):
         records = [{"name": "@", "type": "NS", "value": f"{name}."} for name in names] + records
@@ -58,17 +66,30 @@ def wanted_zone(session: Session, service: Service) -> WantedZone:
     )
 
 
-def _filled(line: TemplateRecord, values: Mapping[str, str], domain: str) -> dict[str, Any] | None:
-    """The record that a template's line makes. None if there is none: a single line that a variable of the group
-    has spoilt must not keep all zones of the group from being published."""
+def _filled(
+    line: TemplateRecord, values: Mapping[str, str], domain: str
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The record that a template's line makes, and the same in our form. None if there is none: a single line that a
+    variable of the group has spoilt must not keep all zones of the group from being published."""
     found = render([line], values)
     if not found:
-        return None
+        return None, {}
     record = found[0]
-    _, problems = normal_record(
+    normal, problems = normal_record(
         record["name"], record["type"], record["value"], record.get("priority"), record.get("ttl"), domain
     )
-    return None if problems else record
+    return (None, {}) if problems else (record, normal)
+
+
+def _without_contradictions(
+    filled: Sequence[tuple[TemplateRecord, dict[str, Any] | None, dict[str, Any]]],
+) -> list[tuple[TemplateRecord, dict[str, Any] | None]]:
+    """Lines with their records; a line has none if it contradicts the others now that they are filled (a CNAME at a
+    name that has addresses)."""
+    there = [number for number, (_, record, _) in enumerate(filled) if record is not None]
+    problems = check_records([filled[number][2] for number in there])
+    wrong = {there[int(problem.field.split(".")[1])] for problem in problems}
+    return [(line, None if number in wrong else record) for number, (line, record, _) in enumerate(filled)]
 
 
 def own_record(row: Any) -> dict[str, Any]:
@@ -120,9 +141,14 @@ def serving(service: Service) -> list[Server]:
 def _nameserver_hosts(service: Service) -> dict[str, str]:
     """Public name of each nameserver of the service -> its address ("" if not known)."""
     named = {server.hostname: _public_ip(server) for server in serving(service) if server.hostname}
-    variables = service.product.group.variables
-    chosen = [str(variables[key]).rstrip(".") for key in sorted(variables) if key[:2] == "ns" and key[2:].isdigit()]
-    return {name: named.get(name, "") for name in chosen if name} if any(chosen) else named
+    chosen = _chosen_names(service).values()
+    return {name: named.get(name, "") for name in chosen} if chosen else named
+
+
+def _chosen_names(service: Service) -> dict[int, str]:
+    """What the group's variables ns1, ns2... say, by number; with any of them the servers' own names do not count."""
+    numbered = {nameserver_number(key): str(name) for key, name in service.product.group.variables.items() if name}
+    return {number: name.rstrip(".") for number, name in sorted((n, name) for n, name in numbered.items() if n)}
 
 
 def _public_ip(server: Server) -> str:
@@ -162,7 +188,8 @@ def zone_values(service: Service) -> dict[str, str]:
     """What fills the placeholders of a zone template."""
     web, mail = _facts(service, "web.domain"), _facts(service, "mail.domain")
     values = {str(key): str(value) for key, value in service.product.group.variables.items()}
-    values |= {f"ns{number}": name for number, name in enumerate(nameservers(service), start=1)}
+    names = _chosen_names(service) or dict(enumerate(nameservers(service), start=1))
+    values |= {f"ns{number}": name for number, name in names.items()}
     values |= {
         "domain": service.domain,
         "server_ip": str(web.get("ip", "")),

@@ -11,6 +11,7 @@ from controller.domain.problems import Problem
 from controller.domain.zone_records import check_nameservers, check_records, normal_record
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
+_NAMESERVER = re.compile(r"ns([1-9][0-9]?)")
 MOST_LINES = 500
 _LONGEST_LINE = 4000
 
@@ -82,6 +83,12 @@ DEFAULT_TEMPLATE: tuple[TemplateRecord, ...] = (
 )
 """Working web and mail: MX, SPF, DKIM, DMARC (RFC 7208, 6376, 7489), reports about TLS (RFC 8460), client set-up
 (RFC 6186, 8314), CAA (RFC 8659)."""
+
+
+def nameserver_number(name: str) -> int | None:
+    """3 of ``ns3``, from 1 to 99; None for another placeholder or variable."""
+    found = _NAMESERVER.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str | None:

@@ -9,6 +9,7 @@ from controller.domain.zone_templates import (
     PLACEHOLDERS,
     TemplateRecord,
     check_template,
+    nameserver_number,
     render,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "check_records",
     "check_template",
     "merge",
+    "nameserver_number",
     "render",
 ]
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from controller.domain.words import Capability, ServerStatus
+from controller.domain.zones import nameserver_number
 from controller.engine import zone_rollout
 from controller.engine.fleet import Fleet
 from controller.operations.errors import Conflict, Refused
@@ -24,7 +25,7 @@ from controller.store.zone_models import Zone
 
 Key = int | str
 VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
-NAMESERVER = re.compile(r"ns[1-9][0-9]?")
+NUMBERED = re.compile(r"ns[0-9]+")
 IPV6 = frozenset({"server_ipv6", "mail_server_ipv6"})
 CAA_CONTACT = "caa_contact"
 """Variables that the built-in template knows."""
@@ -215,7 +216,9 @@ def _variables(fields: Fields, variables: Mapping[str, Any]) -> dict[str, str]:
         if not VARIABLE.fullmatch(str(key)):
             name = str(key)[:60]
             fields.problem(f"variables.{name}", "a variable's name has lower-case letters, digits and underscores")
-        elif NAMESERVER.fullmatch(str(key)) and value:
+        elif NUMBERED.fullmatch(str(key)) and nameserver_number(str(key)) is None:
+            fields.problem(f"variables.{key}", "nameservers are ns1, ns2 and so on up to ns99")
+        elif nameserver_number(str(key)) and value:
             values[key] = fields.hostname(f"variables.{key}", str(value))
         elif key in IPV6 and value:
             values[key] = _ipv6(fields, f"variables.{key}", value)

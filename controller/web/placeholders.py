@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from controller.domain.zones import PLACEHOLDER, PLACEHOLDERS, TemplateRecord
+from controller.domain.zones import PLACEHOLDER, PLACEHOLDERS, TemplateRecord, nameserver_number
 
-NAMESERVERS = 8
 OF_GROUP = frozenset({"server_ipv6", "mail_server_ipv6", "caa_contact"})
 """Known placeholders that only a variable of the group fills."""
 SAMPLE: Mapping[str, str] = {
@@ -23,12 +22,6 @@ SAMPLE: Mapping[str, str] = {
     "ns2": "ns2.example.net",
 }
 """A service to try a template with."""
-
-
-def nameserver_number(name: str) -> int | None:
-    """3 of ``ns3``; None for another placeholder."""
-    digits = name.removeprefix("ns")
-    return int(digits) if name.startswith("ns") and digits.isdigit() and 0 < int(digits) <= NAMESERVERS else None
 
 
 def of_zone(name: str) -> bool:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
+from controller.domain.zones import nameserver_number
 from controller.operations import groups as operations
 from controller.operations import zones as zone_operations
 from controller.operations.errors import Invalid, OperationError
@@ -19,7 +20,6 @@ from controller.store.zone_queries import nameservers, templates, zone_runs, zon
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices
-from controller.web.placeholders import nameserver_number
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
 from controller.web.session import flash, refusal_flashed
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.automation.zone_wishes import template_lines
-from controller.domain.zones import DEFAULT_TEMPLATE, TemplateRecord
+from controller.domain.zones import DEFAULT_TEMPLATE, TemplateRecord, nameserver_number
 from controller.operations import groups as operations
 from controller.operations.errors import Invalid, OperationError
 from controller.store.group_queries import zone_count
@@ -81,8 +81,8 @@ def _state(name: str, variables: Mapping[str, object], hosts: Sequence[str]) -> 
         return "Filled for each zone", "quiet"
     if variables.get(name):
         return str(variables[name]), "good"
-    number = placeholders.nameserver_number(name)
-    named = any(placeholders.nameserver_number(key) and value for key, value in variables.items())
+    number = nameserver_number(name)
+    named = any(nameserver_number(key) and value for key, value in variables.items())
     if number is not None and not named and number <= len(hosts):
         return hosts[number - 1], "good"
     if number is not None and number > SHOWN_NAMESERVERS:

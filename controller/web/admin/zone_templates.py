@@ -15,7 +15,7 @@ from wtforms import StringField
 
 from controller.automation.zone_wishes import BUILT_IN, template_lines, zone_values
 from controller.domain.words import Capability
-from controller.domain.zones import DEFAULT_TEMPLATE, TYPES, TemplateRecord
+from controller.domain.zones import DEFAULT_TEMPLATE, TYPES, TemplateRecord, nameserver_number
 from controller.domain.zones import render as fill
 from controller.operations import zone_templates as operations
 from controller.operations.errors import Invalid, OperationError
@@ -124,7 +124,7 @@ def preview_of(session: Session, lines: Sequence[TemplateRecord], service_key: s
         for line in lines
         if not fill([line], values)
     ]
-    without = [one for one in left_out if any(placeholders.nameserver_number(name) is None for name in one[1])]
+    without = [one for one in left_out if any(nameserver_number(name) is None for name in one[1])]
     return Preview(fill(lines, values), without)
 
 

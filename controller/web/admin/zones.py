@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.automation.zone_wishes import WantedZone, wanted_zone, zone_values
-from controller.domain.zones import TemplateRecord
+from controller.domain.zones import TemplateRecord, nameserver_number
 from controller.operations import zones as operations
 from controller.operations.errors import NotFound
 from controller.operations.records import must
@@ -139,19 +139,20 @@ def record_lines(zone: Zone, wanted: WantedZone) -> list[RecordLine]:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Lines of the template that are not published because the same placeholders are empty."""
+    """Lines of the template that are not published because the same placeholders are empty, or, with none, because
+    filled they are no records that fit together."""
 
     empty: tuple[str, ...]
     lines: list[TemplateRecord]
 
 
 def left_out(zone: Zone, wanted: WantedZone) -> list[LeftOut]:
-    """Lines with an empty placeholder; those of nameservers that are not there are no loss."""
+    """Lines that are not published; those of nameservers that are not there are no loss."""
     values = zone_values(zone.service)
     found: dict[tuple[str, ...], list[TemplateRecord]] = {}
     for line in wanted.left_out:
         empty = tuple(name for name in placeholders.names([line]) if not values.get(name))
-        if any(placeholders.nameserver_number(name) is None for name in empty):
+        if not empty or any(nameserver_number(name) is None for name in empty):
             found.setdefault(empty, []).append(line)
     return [LeftOut(empty, lines) for empty, lines in found.items()]
 
