@@ -89,9 +89,10 @@ class Reconciler:
         for pipeline_id in waiting:
             with self.fleet.database.write() as session:
                 pipeline = session.get(Pipeline, pipeline_id)
-                if pipeline is not None and take(session, Service, pipeline.service_id or 0) is not None:
-                    take(session, Pipeline, pipeline_id)
-                    ready = settle(session, pipeline_id)
+                if pipeline is None or take(session, Service, pipeline.service_id or 0) is None:
+                    continue
+                take(session, Pipeline, pipeline_id)
+                ready = settle(session, pipeline_id)
             self.fleet.wake(ready)
 
     def _advance_runs(self) -> None:
