@@ -11,6 +11,7 @@ short_description: Restart a service of a HestiaCP server
 description:
   - Restarts a service, running or not, and sees that it runs afterwards.
   - Only services that the panel itself shows can be restarted.
+  - A web server, name server, PHP or SSH that runs and would not start again with its configuration is left running.
 options:
   name:
     description:

@@ -147,6 +147,14 @@ def test_a_service_is_restarted_and_must_run(server: SandboxServer) -> None:
         assert refused["error_class"] == "bad_argument" and words in refused["msg"]
     server.faults.fail("v-restart-service", 20, message="Error: ERROR: Restart of nginx failed.")
     assert run_module(server, "hestia_service", name="nginx")["error_class"] == "restart_failed"
+    named = server.root / "etc/bind/named.conf"
+    good = named.read_text()
+    named.write_text(good + "nonsense;\n")
+    left = run_module(server, "hestia_service", name="bind9")
+    named.write_text(good)
+    assert (left["error_class"], left["actions"]) == ("refused", [])
+    assert "bind9 would not start again" in left["msg"] and "unknown option 'nonsense'" in left["msg"]
+    assert run_module(server, "hestia_service", name="bind9")["actions"] == ["v-restart-service"]
 
 
 def test_rebuilding(server: SandboxServer, fresh: Callable[[], str]) -> None:
