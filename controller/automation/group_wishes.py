@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from controller.domain.config_keys import for_scope
 from controller.domain.standard_files import STANDARD_FILES
-from controller.store.fleet_models import StandardFile
+from controller.store.fleet_models import DEFAULT_FILE, StandardFile
 from controller.store.models import Server, ServerGroup
 
 
@@ -38,7 +38,9 @@ def server_files(session: Session, server: Server) -> dict[str, str | None]:
     files: dict[str, str | None] = dict.fromkeys(STANDARD_FILES)
     if server.group_id is not None:
         rows: Any = session.execute(
-            select(StandardFile.name, StandardFile.content).where(StandardFile.group_id == server.group_id)
+            select(StandardFile.name, StandardFile.content).where(
+                StandardFile.group_id == server.group_id, StandardFile.origin != DEFAULT_FILE
+            )
         )
         files |= {name: content for name, content in rows if name in files}
     return files

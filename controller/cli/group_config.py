@@ -143,19 +143,16 @@ def set_config(
 @files_app.command("list")
 def list_files(key: GroupKey, as_json: AsJson = False) -> None:
     """List the standard files."""
-    from controller.domain.standard_files import STANDARD_FILES
-    from controller.operations.standard_files import files_of
-    from controller.web.api.group_answers import file_summary
+    from controller.web.api.group_answers import file_summaries
 
     with opened() as fleet:
         group = _find(fleet, key)
         with fleet.database.read() as session:
-            rows = files_of(session, group.id)
-            files = [file_summary(group.id, spec, rows.get(name)) for name, spec in STANDARD_FILES.items()]
+            files = file_summaries(session, group.id)
     out_list(
         as_json,
         files,
-        ("FILE", "TITLE", "VERSION", "BYTES", "SINCE", "BY"),
+        ("FILE", "TITLE", "VERSION", "BYTES", "SINCE", "BY", "NOT APPLIED YET"),
         [
             (
                 one.name,
@@ -164,6 +161,7 @@ def list_files(key: GroupKey, as_json: AsJson = False) -> None:
                 one.size,
                 when(one.updated_at),
                 one.updated_by,
+                ", ".join(one.not_applied),
             )
             for one in files
         ],
@@ -173,14 +171,13 @@ def list_files(key: GroupKey, as_json: AsJson = False) -> None:
 @files_app.command("show")
 def show_file(key: GroupKey, name: FileName, as_json: AsJson = False) -> None:
     """Print the group's own version of a standard file."""
-    from controller.operations.standard_files import files_of
     from controller.web.api.group_answers import file_answer
 
     _known(name)
     with opened() as fleet:
         group = _find(fleet, key)
         with fleet.database.read() as session:
-            file = file_answer(group.id, name, files_of(session, group.id).get(name))
+            file = file_answer(session, group.id, name)
     if as_json:
         out_json(file)
     elif file.content is not None:
@@ -201,8 +198,10 @@ def override_file(
     content = file_text(path)
     with opened() as fleet:
         row = standard_files.override(fleet, actor(), key, name, content)
+        with fleet.database.read() as session:
+            answer = file_answer(session, row.group_id, name)
     if as_json:
-        out_json(file_answer(row.group_id, name, row))
+        out_json(answer)
     else:
         out(f"{name} is the group's own now; 'group apply --kind files' brings it to its servers")
 
@@ -215,8 +214,10 @@ def reset_file(key: GroupKey, name: FileName, as_json: AsJson = False) -> None:
 
     with opened() as fleet:
         group = standard_files.reset(fleet, actor(), key, name)
+        with fleet.database.read() as session:
+            answer = file_answer(session, group.id, name)
     if as_json:
-        out_json(file_answer(group.id, name, None))
+        out_json(answer)
     else:
         out(f"{name} is the panel's own again; 'group apply --kind files' brings it to its servers")
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
-
 from controller.domain.standard_files import STANDARD_FILES, check
 from controller.domain.words import PULL_ACTION, Driver, Reason
 from controller.engine.fleet import Fleet
@@ -14,17 +11,12 @@ from controller.operations.fields import Fields
 from controller.operations.records import audit, must
 from controller.operations.server_actions import in_use
 from controller.store.base import utcnow
-from controller.store.fleet_models import StandardFile
+from controller.store.fleet_models import DEFAULT_FILE, StandardFile
+from controller.store.group_queries import own_files, standard_files
 from controller.store.models import Pipeline, ServerGroup
 from controller.store.queries import find_group
 
 Key = int | str
-
-
-def files_of(session: Session, group_id: int) -> dict[str, StandardFile]:
-    """The files that a group has its own version of, by name."""
-    rows = session.scalars(select(StandardFile).where(StandardFile.group_id == group_id))
-    return {row.name: row for row in rows}
 
 
 def override(fleet: Fleet, actor: str, key: Key, name: str, content: str) -> StandardFile:
@@ -38,7 +30,7 @@ def override(fleet: Fleet, actor: str, key: Key, name: str, content: str) -> Sta
         raise Invalid(problems)
     with fleet.database.write() as session:
         group = must(find_group(session, key), "group", key)
-        row = files_of(session, group.id).get(name)
+        row = standard_files(session, group.id).get(name)
         if row is None:
             row = StandardFile(group_id=group.id, name=name)
             session.add(row)
@@ -53,8 +45,11 @@ def reset(fleet: Fleet, actor: str, key: Key, name: str) -> ServerGroup:
     _known(name)
     with fleet.database.write() as session:
         group = must(find_group(session, key), "group", key)
-        gone = session.execute(delete(StandardFile).where(StandardFile.group_id == group.id, StandardFile.name == name))
-        if gone.rowcount:  # type: ignore[attr-defined]
+        row = own_files(standard_files(session, group.id)).get(name)
+        if row is not None:
+            # The row stays: servers have the group's version until the next push.
+            row.origin, row.content, row.server_name = DEFAULT_FILE, "", ""
+            row.updated_at, row.updated_by = utcnow(), actor
             audit(session, actor, "group.file", group.name, message=f"{name} back to default", group_id=group.id)
     return group
 
@@ -70,7 +65,7 @@ def pull(fleet: Fleet, actor: str, key: Key, name: str, server: Key) -> Pipeline
         source = in_use(session, server, Driver.HESTIACP)
         if not source.can_web:
             raise Refused(f"{source.name} hosts no websites")
-        row = files_of(session, group.id).get(name)
+        row = standard_files(session, group.id).get(name)
         # What somebody writes while the server is asked is newer than what it will say.
         version = row.updated_at.isoformat() if row is not None else None
         arguments = {"file": name, "group_id": group.id, "version": version}

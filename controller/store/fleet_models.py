@@ -73,8 +73,12 @@ class UsageSample(Base):
     mail_accounts: Mapped[int] = mapped_column(default=0)
 
 
+DEFAULT_FILE = "default"
+"""Origin of a standard file that was put back to the panel's own."""
+
+
 class StandardFile(Base):
-    """A standard file that a group has its own version of; a file without a row is the panel's own."""
+    """What a group wants of a standard file; one without a row has always been the panel's own."""
 
     __tablename__ = "standard_files"
     __table_args__ = (UniqueConstraint("group_id", "name"),)
@@ -83,7 +87,7 @@ class StandardFile(Base):
     group_id: Mapped[int] = mapped_column(ForeignKey("server_groups.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(40))
     origin: Mapped[str] = mapped_column(String(20))
-    """``overridden`` or ``pulled``."""
+    """``overridden``, ``pulled``, or ``default``: put back to the panel's own."""
     content: Mapped[str] = mapped_column(Text)
     server_name: Mapped[str] = mapped_column(String(63), default="")
     """Where it was pulled from."""

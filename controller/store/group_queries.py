@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from controller.domain.words import RUNNABLE, Capability, Driver, ServerStatus, TaskStatus
-from controller.store.fleet_models import ServerView, StandardFile
+from controller.domain.words import FILES_ACTION, RUNNABLE, Capability, Driver, ServerStatus, TaskStatus
+from controller.store.fleet_models import DEFAULT_FILE, ServerView, StandardFile
 from controller.store.models import GroupDnsServer, Pipeline, Product, Resource, Server, ServerGroup, Service, Task
 from controller.store.queries import Page, ordered, paged
 from controller.store.zone_models import Zone
@@ -118,9 +118,39 @@ def views(session: Session, server_ids: Collection[int], kind: str) -> dict[int,
 
 
 def standard_files(session: Session, group_id: int) -> dict[str, StandardFile]:
-    """The group's own versions of standard files, by name."""
+    """What the group wants of standard files, by name; those put back to the panel's own are among them."""
     rows = session.scalars(select(StandardFile).where(StandardFile.group_id == group_id))
     return {row.name: row for row in rows}
+
+
+def own_files(wanted: Mapping[str, StandardFile]) -> dict[str, StandardFile]:
+    """Of these, the group's own versions."""
+    return {name: row for name, row in wanted.items() if row.origin != DEFAULT_FILE}
+
+
+def web_servers(session: Session, group_id: int) -> list[Server]:
+    """Where a group's standard files go, by name."""
+    members = panels(session, group_id, Capability.WEB)
+    return [server for server in members if server.group_id == group_id and server.status in RUNNABLE]
+
+
+def not_applied(
+    session: Session, servers: Sequence[Server], wanted: Mapping[str, StandardFile]
+) -> dict[str, list[str]]:
+    """By file, the names of the servers that do not have it yet as the group wants it."""
+    there = applied(session, [server.id for server in servers], FILES_ACTION)
+    late: dict[str, list[str]] = {name: [] for name in wanted}
+    for server in servers:
+        resource = there.get(server.id)
+        for name, row in wanted.items():
+            if resource is None or resource.applied_at is None:
+                # It never got any, so it has the panel's own.
+                waits = row.origin != DEFAULT_FILE
+            else:
+                waits = resource.applied_generation < resource.generation or row.updated_at > resource.applied_at
+            if waits:
+                late[name].append(server.name)
+    return {name: names for name, names in late.items() if names}
 
 
 def applied(session: Session, server_ids: Collection[int], action: str) -> dict[int, Resource]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
@@ -12,12 +12,12 @@ from starlette.routing import BaseRoute
 from wtforms import TextAreaField
 
 from controller.domain.standard_files import STANDARD_FILES, StandardFileSpec
-from controller.domain.words import FILES_ACTION, FINAL_TASK_STATES, PULL_ACTION, RUNNABLE, Capability
+from controller.domain.words import FINAL_TASK_STATES, PULL_ACTION
 from controller.operations import standard_files as operations
 from controller.operations.errors import OperationError
 from controller.store.fleet_models import StandardFile
-from controller.store.group_queries import applied, panels, standard_files
-from controller.store.models import Pipeline, Server, ServerGroup, Task
+from controller.store.group_queries import not_applied, own_files, standard_files, web_servers
+from controller.store.models import Pipeline, Task
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab
 from controller.web.forms import FleetForm
@@ -37,29 +37,6 @@ def state_of(own: StandardFile | None) -> tuple[str, str]:
     """Words and tone of a file's version."""
     words, tone = STATES.get(own.origin if own else "", STATES[""])
     return (f"{words} from {own.server_name}" if own and own.server_name else words), tone
-
-
-def web_servers(session: Session, group: ServerGroup) -> list[Server]:
-    """Where the group's files go, and where one can be pulled from."""
-    members = panels(session, group.id, Capability.WEB)
-    return [server for server in members if server.group_id == group.id and server.status in RUNNABLE]
-
-
-def not_applied(session: Session, servers: Sequence[Server], files: Mapping[str, StandardFile]) -> list[str]:
-    """Names of servers that do not have the group's files as they are now."""
-    there = applied(session, [server.id for server in servers], FILES_ACTION)
-    newest = max((file.updated_at for file in files.values()), default=None)
-    waiting = []
-    for server in servers:
-        resource = there.get(server.id)
-        if resource is None or resource.applied_at is None:
-            late = bool(files)
-        else:
-            behind = resource.applied_generation < resource.generation
-            late = behind or (newest is not None and newest > resource.applied_at)
-        if late:
-            waiting.append(server.name)
-    return waiting
 
 
 def pulls(session: Session, group_id: int) -> dict[str, Task]:
@@ -86,7 +63,8 @@ def _is_open(task: Task | None) -> bool:
 def file_list(request: Request) -> Response:
     with database_of(request).read() as session:
         group = find(session, request)
-        files = standard_files(session, group.id)
+        wanted = standard_files(session, group.id)
+        files, late = own_files(wanted), not_applied(session, web_servers(session, group.id), wanted)
         return group_tab(
             request,
             session,
@@ -97,7 +75,8 @@ def file_list(request: Request) -> Response:
             file_states={
                 name: STATES.get(files[name].origin if name in files else "", STATES[""]) for name in STANDARD_FILES
             },
-            waiting=not_applied(session, web_servers(session, group), files),
+            late=late,
+            waiting=sorted({name for names in late.values() for name in names}),
             pulling={name: task for name, task in pulls(session, group.id).items() if _is_open(task)},
         )
 
@@ -106,9 +85,9 @@ def _page(
     request: Request, session: Session, spec: StandardFileSpec, form: ContentForm | None = None, status: int = 200
 ) -> Response:
     group = find(session, request)
-    files = standard_files(session, group.id)
-    own = files.get(spec.name)
-    servers = web_servers(session, group)
+    wanted = standard_files(session, group.id)
+    own = own_files(wanted).get(spec.name)
+    servers = web_servers(session, group.id)
     last = pulls(session, group.id).get(spec.name)
     return render(
         request,
@@ -121,7 +100,7 @@ def _page(
         size=f"{len(own.content.encode()):,} bytes".replace(",", "\u202f") if own else "",
         form=form or ContentForm(None, data={"content": own.content if own else ""}),
         servers=servers,
-        waiting=not_applied(session, servers, files) if own else [],
+        waiting=not_applied(session, servers, wanted).get(spec.name, []),
         pulling=last if _is_open(last) else None,
         pulled=None if _is_open(last) else last,
     )

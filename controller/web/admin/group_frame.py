@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from controller.domain.config_keys import KEYS, Tier
 from controller.operations.records import must
-from controller.store.fleet_models import StandardFile
+from controller.store.fleet_models import DEFAULT_FILE, StandardFile
 from controller.store.group_queries import member_count
 from controller.store.models import ServerGroup
 from controller.web.request_tools import path_id
@@ -30,7 +30,11 @@ def group_tab(
 ) -> Response:
     """A tab; its template is ``admin/groups/<template>.html``, named like the tab unless ``template`` says other."""
     managed = Counter(KEYS[key].tier.value for key in group.config if key in KEYS)
-    own_files = select(func.count()).select_from(StandardFile).where(StandardFile.group_id == group.id)
+    own_files = (
+        select(func.count())
+        .select_from(StandardFile)
+        .where(StandardFile.group_id == group.id, StandardFile.origin != DEFAULT_FILE)
+    )
     return render(
         request,
         f"admin/groups/{context.pop('template', tab)}.html",

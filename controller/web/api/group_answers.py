@@ -14,6 +14,7 @@ from controller.operations.group_runs import KINDS
 from controller.operations.groups import TTL_MAX, TTL_MIN
 from controller.operations.server_actions import SCOPES
 from controller.store.fleet_models import StandardFile
+from controller.store.group_queries import not_applied, own_files, standard_files, web_servers
 from controller.store.models import ServerGroup
 from controller.web.api import PREFIX
 from controller.web.api.answers import Links, Ref
@@ -148,6 +149,7 @@ class FileSummary(BaseModel):
     server: str | None = Field(description="where it was pulled from")
     updated_at: dt.datetime | None
     updated_by: str | None
+    not_applied: list[str] = Field(description="names of servers that do not have it yet as it is here")
     links: Links
 
 
@@ -216,8 +218,15 @@ def config_key_answer(entry: ConfigKey) -> ConfigKeyAnswer:
     )
 
 
-def file_summary(group_id: int, spec: StandardFileSpec, row: StandardFile | None) -> FileSummary:
-    """A file for the list."""
+def file_summaries(session: Session, group_id: int) -> list[FileSummary]:
+    """All files for the list."""
+    wanted = standard_files(session, group_id)
+    late = not_applied(session, web_servers(session, group_id), wanted)
+    own = own_files(wanted)
+    return [_file_summary(group_id, spec, own.get(name), late.get(name, [])) for name, spec in STANDARD_FILES.items()]
+
+
+def _file_summary(group_id: int, spec: StandardFileSpec, row: StandardFile | None, late: list[str]) -> FileSummary:
     me = f"{PREFIX}/groups/{group_id}/files/{spec.name}"
     return FileSummary(
         name=spec.name,
@@ -230,11 +239,15 @@ def file_summary(group_id: int, spec: StandardFileSpec, row: StandardFile | None
         server=row.server_name or None if row else None,
         updated_at=row.updated_at if row else None,
         updated_by=row.updated_by if row else None,
+        not_applied=late,
         links={"self": me, "pull": f"{me}/pull"},
     )
 
 
-def file_answer(group_id: int, name: str, row: StandardFile | None) -> FileAnswer:
+def file_answer(session: Session, group_id: int, name: str) -> FileAnswer:
     """A file with its text."""
-    summary = file_summary(group_id, STANDARD_FILES[name], row)
+    wanted = standard_files(session, group_id)
+    late = not_applied(session, web_servers(session, group_id), wanted)
+    row = own_files(wanted).get(name)
+    summary = _file_summary(group_id, STANDARD_FILES[name], row, late.get(name, []))
     return FileAnswer(**dict(summary), content=row.content if row else None)

@@ -23,7 +23,7 @@ from controller.web.api.group_answers import (
     config_answer,
     config_key_answer,
     file_answer,
-    file_summary,
+    file_summaries,
 )
 from controller.web.api.group_calls import find
 from controller.web.api.pipeline_answers import RunAnswer
@@ -65,9 +65,7 @@ def _change_config(asked: Asked) -> GroupConfigAnswer:
 def _files(asked: Asked) -> FilesAnswer:
     with asked.fleet.database.read() as session:
         group = find(session, asked.key)
-        rows = standard_files.files_of(session, group.id)
-        items = [file_summary(group.id, spec, rows.get(name)) for name, spec in STANDARD_FILES.items()]
-    return FilesAnswer(items=items)
+        return FilesAnswer(items=file_summaries(session, group.id))
 
 
 def _found(session: Session, asked: Asked) -> tuple[ServerGroup, str]:
@@ -81,22 +79,22 @@ def _found(session: Session, asked: Asked) -> tuple[ServerGroup, str]:
 def _file(asked: Asked) -> FileAnswer:
     with asked.fleet.database.read() as session:
         group, name = _found(session, asked)
-        return file_answer(group.id, name, standard_files.files_of(session, group.id).get(name))
+        return file_answer(session, group.id, name)
 
 
 def _override(asked: Asked) -> FileAnswer:
     body: FileBody = asked.body
     with asked.fleet.database.read() as session:
         group, name = _found(session, asked)
-    row = standard_files.override(asked.fleet, asked.actor, group.id, name, body.content)
-    return file_answer(group.id, name, row)
+    standard_files.override(asked.fleet, asked.actor, group.id, name, body.content)
+    return _file(asked)
 
 
 def _reset(asked: Asked) -> FileAnswer:
     with asked.fleet.database.read() as session:
         group, name = _found(session, asked)
     standard_files.reset(asked.fleet, asked.actor, group.id, name)
-    return file_answer(group.id, name, None)
+    return _file(asked)
 
 
 def _pull(asked: Asked) -> RunAnswer:

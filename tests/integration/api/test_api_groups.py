@@ -131,7 +131,9 @@ def test_standard_files(client: TestClient, filled: Fleet) -> None:
     assert client.put("/groups/Group/files/error_404", json={"content": "a" * 2_000_000}).status_code == 413
     assert client.put("/groups/Group/files/etc_passwd", json={"content": "x"}).status_code == 404
     assert rows(filled) == before
-    assert client.delete("/groups/Group/files/error_404").json()["origin"] == "default"
+    assert own.json()["not_applied"] == ["web01", "web02"]
+    gone = client.delete("/groups/Group/files/error_404").json()
+    assert (gone["origin"], gone["content"], gone["not_applied"]) == ("default", None, []), "no server ever had it"
     pulled = client.post("/groups/Group/files/index/pull", json={"server": "web02"})
     assert (pulled.status_code, pulled.json()["results"][0]["server"]) == (202, "web02")
     assert client.post("/groups/Group/files/index/pull", json={"server": "mx01"}).status_code == 409

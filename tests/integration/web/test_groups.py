@@ -7,10 +7,15 @@ from html import unescape
 import pytest
 from sqlalchemy import select
 
+from controller.automation.group_wishes import server_files
 from controller.domain.config_keys import KEYS, Tier
 from controller.domain.standard_files import STANDARD_FILES
+from controller.domain.words import FILES_ACTION
+from controller.engine.planning import server_resource
 from controller.operations import groups, standard_files
+from controller.store.base import utcnow
 from controller.store.fleet_models import ServerView, StandardFile
+from controller.store.group_queries import web_servers
 from controller.store.models import GroupDnsServer, Server, ServerGroup
 from controller.store.work_models import LongRun
 from tests.integration.web.world import World, finish
@@ -184,9 +189,25 @@ def test_a_file_is_overridden_kept_as_typed_and_reset(world: World) -> None:
     listed = browser.get(f"{home(world)}/files").text
     assert "Overridden" in listed
     assert "Not on the servers yet" in listed
+    applied_now(world)
+    assert "Not on the servers yet" not in browser.get(f"{home(world)}/files").text
     assert browser.submit(f"{page}/reset").status_code == 303
+    for address in (page, f"{home(world)}/files"):
+        text = browser.get(address).text
+        assert "Overridden" not in text
+        assert "Not applied yet" in text, "the servers have the group's version until the next push"
     with world.fleet.database.read() as session:
-        assert session.scalars(select(StandardFile)).all() == []
+        assert server_files(session, session.get_one(Server, world.server_id))["error_404"] is None
+    applied_now(world)
+    assert "Not applied yet" not in browser.get(page).text
+
+
+def applied_now(world: World) -> None:
+    """As if the standard files had just been pushed."""
+    with world.fleet.database.write() as session:
+        for server in web_servers(session, world.group_id):
+            resource = server_resource(session, server, FILES_ACTION, "standard")
+            resource.applied_generation, resource.applied_at = resource.generation, utcnow()
 
 
 def test_a_file_that_is_too_large_empty_or_no_text_is_refused_at_the_field(world: World) -> None:
