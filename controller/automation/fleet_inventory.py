@@ -21,7 +21,7 @@ SERVERS = Query(
     "SELECT id, name, driver, status, address, port, can_web, can_mail, can_dns, group_id, hostname, ssh_user, become, "
     "host_key, ssh_password IS NOT NULL, ssh_private_key IS NOT NULL FROM servers"
 )
-GROUPS = Query("SELECT id, name FROM server_groups")
+GROUPS = Query("SELECT id, name FROM server_groups ORDER BY id")
 ATTACHED = Query("SELECT server_id, group_id FROM group_dns_servers ORDER BY group_id")
 
 
@@ -44,11 +44,26 @@ class ServerRow:
     group: str | None = None
     groups: list[str] = field(default_factory=list)
     """Its own group first, then those it is attached to as nameserver."""
+    inventory_groups: list[str] = field(default_factory=list)
+    """What these are called in the inventory."""
 
 
 def group_name(kind: str, word: str) -> str:
     """A name Ansible takes for a group: letters, digits and underscores (``group_web_hosting``)."""
     return re.sub(r"[^a-z0-9_]+", "_", f"{kind}_{word}".lower()).strip("_")
+
+
+def group_names(groups: Mapping[int, str]) -> dict[int, str]:
+    """Names of server groups in the inventory by id, oldest first: one whose name is taken gets its id behind it."""
+    found: dict[int, str] = {}
+    taken: set[str] = set()
+    for number, word in groups.items():
+        name = group_name("group", word)
+        found[number] = f"{name}_{number}" if name in taken else name
+        while found[number] in taken:
+            found[number] += f"_{number}"
+        taken.add(found[number])
+    return found
 
 
 ALWAYS = tuple(
@@ -69,6 +84,7 @@ def fleet_hosts(python: str, statuses: Collection[str] = ()) -> dict[str, dict[s
 def _servers() -> list[ServerRow]:
     servers, groups, attached = rows(SERVERS, GROUPS, ATTACHED)
     names = {number: name for number, name in groups}  # noqa: C416
+    called = group_names(names)
     of_server: dict[int, list[int]] = {}
     for server_id, group_id in attached:
         of_server.setdefault(server_id, []).append(group_id)
@@ -108,6 +124,7 @@ def _servers() -> list[ServerRow]:
                 ],
                 group=names.get(group_id),
                 groups=[names[each] for each in member_of],
+                inventory_groups=[called[each] for each in member_of],
             )
         )
     return found
@@ -131,7 +148,7 @@ def _host(server: ServerRow, python: str) -> dict[str, Any]:
         *(group_name("capability", capability) for capability in server.capabilities),
         group_name("driver", server.driver.value),
         group_name("status", server.status),
-        *(group_name("group", group) for group in server.groups),
+        *server.inventory_groups,
     ]
     return {"variables": variables, "groups": names, "login": server.login}
 

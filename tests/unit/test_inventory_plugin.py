@@ -14,7 +14,7 @@ import pytest
 import yaml
 from sqlalchemy import insert
 
-from controller.automation.fleet_inventory import group_name
+from controller.automation.fleet_inventory import group_name, group_names
 from controller.domain.words import Driver, Mode, ServerStatus, ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.settings import Settings
@@ -228,6 +228,11 @@ def test_a_fleet_of_200_servers_with_20000_services_is_listed_in_two_seconds(fle
 )
 def test_group_names_are_those_that_ansible_takes(word: str, name: str) -> None:
     assert group_name("group", word) == name.strip("_")
+
+
+def test_groups_whose_names_become_the_same_one_stay_apart() -> None:
+    names = group_names({1: "EU.1", 2: "eu-1", 3: "EU 1 2", 4: "eu 1", 5: "eu"})
+    assert list(names.values()) == ["group_eu_1", "group_eu_1_2", "group_eu_1_2_3", "group_eu_1_4", "group_eu"]
 
 
 def test_the_package_carries_what_ansible_cfg_names() -> None:
