@@ -186,9 +186,19 @@ def task_duration(task: Task) -> float | None:
     return max(0.0, (task.finished_at - task.started_at).total_seconds())
 
 
+def grouped(value: object) -> str:
+    """A whole number with its thousands apart, by a space that does not break; anything else as it is."""
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 zone``, ``20 000 zones``."""
+    return f"{grouped(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def megabytes(amount: float) -> str:
     """``512 MB``, ``5 GB``, ``1.5 TB``."""
-    for unit, size in (("TB", 1_000_000), ("GB", 1_000)):
+    for unit, size in (("PB", 1_000_000_000), ("TB", 1_000_000), ("GB", 1_000)):
         if amount >= size:
             return f"{amount / size:.1f}".removesuffix(".0") + f" {unit}"
     return f"{amount:.0f} MB"
@@ -201,7 +211,7 @@ def limit_value(key: str, value: Any) -> str:
     limit = BY_KEY.get(key)
     if limit is not None and limit.unit == "MB":
         return megabytes(float(value))
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
+    return grouped(value)
 
 
 def limit_rows(limits: dict[str, Any], roles: list[str]) -> list[tuple[str, str]]:

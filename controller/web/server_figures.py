@@ -10,7 +10,7 @@ from typing import Any
 from controller.domain.words import Capability, Driver, ServerStatus
 from controller.store.models import Server
 from controller.store.server_queries import History, Room
-from controller.web.present import CAPABILITY_WORDS, SERVER_STATES, megabytes
+from controller.web.present import CAPABILITY_WORDS, SERVER_STATES, grouped, megabytes
 
 DRIVER_WORDS = {Driver.HESTIACP: "HestiaCP", Driver.POWERDNS: "PowerDNS"}
 
@@ -71,11 +71,6 @@ def gauges(server: Server) -> list[Gauge]:
 
 def _percent(name: str, share: float, note: str = "") -> Gauge:
     return Gauge(name, f"{share:.0f} %", max(0.0, min(100.0, share)), note)
-
-
-def grouped(value: object) -> str:
-    """A large number with its thousands apart."""
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
 
 
 def uptime(seconds: float) -> str:
@@ -175,7 +170,7 @@ class Chart:
 
 CHARTS = (
     ("cpu", "CPU", "%", 100),
-    ("memory", "Memory", "%", 100),
+    ("memory", "RAM", "%", 100),
     ("disk", "Disk", "%", 100),
     ("load", "Load", "", None),
     ("accounts", "Accounts", "", None),
@@ -211,7 +206,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.2f}".rstrip("0").rstrip(".")
+    return grouped(round(value)) if value >= 10 or value == int(value) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def sampled(history: History, rows: int = 24) -> list[tuple[int, list[float | None]]]:

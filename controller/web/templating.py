@@ -50,6 +50,7 @@ def make_environment(ui: Path, assets: Assets) -> Environment:
         server_state=present.server_state,
         action_words=present.action_words,
         blocked_words=present.blocked_words,
+        counted=present.counted,
         priority_words=present.priority_words,
         error_title=present.error_title,
         failures=present.failures,
@@ -68,6 +69,7 @@ def make_environment(ui: Path, assets: Assets) -> Environment:
     environment.filters.update(
         duration=present.duration,
         megabytes=present.megabytes,
+        grouped=present.grouped,
         limit=present.limit_value,
         initials=present.initials,
         roles=present.roles_in_words,

@@ -28,7 +28,7 @@ class Wait:
 
 
 def waits(session: Session, tasks: Sequence[Task]) -> dict[int, Wait]:
-    """By task id; tasks that run or are over are left out. Two queries, however many tasks."""
+    """By task id; tasks that run or are over are left out. Three queries at most, however many tasks."""
     now = utcnow()
     behind = [task.id for task in tasks if task.status in (TaskStatus.WAITING, TaskStatus.HELD)]
     needs: dict[int, list[Task]] = {}
@@ -48,12 +48,19 @@ def waits(session: Session, tasks: Sequence[Task]) -> dict[int, Wait]:
             select(ServerLock).where(ServerLock.server_id.in_(queued), ServerLock.until > now)
         )
         locks = {lock.server_id: lock for lock in rows_of_locks}
+    lanes = {task.lane for task in tasks if task.status is TaskStatus.QUEUED and task.lane}
+    busy: dict[str | None, str] = {}
+    if lanes:
+        running = select(Task.lane, Server.name).join(Server, Server.id == Task.server_id)
+        in_lanes = running.where(Task.lane.in_(lanes), Task.status == TaskStatus.RUNNING)
+        for lane, name in session.execute(in_lanes):
+            busy[lane] = name
     found: dict[int, Wait] = {}
     for task in tasks:
         if task.id in behind:
             found[task.id] = _behind(task, needs.get(task.id, []))
         elif task.status is TaskStatus.QUEUED:
-            found[task.id] = Wait(_queued(task, locks.get(task.server_id), now))
+            found[task.id] = Wait(_queued(task, locks.get(task.server_id), busy.get(task.lane), now))
     return found
 
 
@@ -69,7 +76,7 @@ def _behind(task: Task, needs: Sequence[Task]) -> Wait:
     return Wait(f"Waits for: {needs[0].label}{more}", ids)
 
 
-def _queued(task: Task, lock: ServerLock | None, now: dt.datetime) -> str:
+def _queued(task: Task, lock: ServerLock | None, lane_busy_with: str | None, now: dt.datetime) -> str:
     server = task.server
     if server.status in OUT_OF_USE:
         return f"Waits: {server.name} {OUT_OF_USE[server.status]}"
@@ -80,6 +87,8 @@ def _queued(task: Task, lock: ServerLock | None, now: dt.datetime) -> str:
         return f"Next try in {f'{seconds} s' if seconds < 60 else duration(seconds)}{_spent(task)}"
     if lock is not None and lock.task_id != task.id and changes_server(task):
         return f"Waits for another change on {server.name}"
+    if lane_busy_with is not None:
+        return f"Its turn comes after {lane_busy_with}"
     return "Starts as soon as a worker has a place"
 
 

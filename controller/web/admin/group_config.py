@@ -31,6 +31,17 @@ INTRO = {
     Tier.MAIL: "Settings of servers that host mail; no other server ever gets them.",
     Tier.DNS: "Settings of nameservers with a panel; PowerDNS servers and all others never get them.",
 }
+HEADINGS = {
+    "LANGUAGE": "Language and look",
+    "FROM_NAME": "E-mails of the panel",
+    "INACTIVE_SESSION_TIMEOUT": "Login and security",
+    "API_SYSTEM": "API and port",
+    "POLICY_USER_EDIT_DETAILS": "What accounts may do",
+    "BACKUP_MODE": "Backups",
+    "UPGRADE_SEND_EMAIL": "Updates and system",
+}
+"""What the settings from this one on are about."""
+
 INPUT_MODES = {Kind.NUMBER: "numeric", Kind.EMAIL: "email"}
 
 
@@ -69,6 +80,16 @@ class Row:
     @property
     def how(self) -> str:
         return "plain value" if self.entry.how == VALUE else "applied by a command of its own"
+
+    @property
+    def heading(self) -> str:
+        """What the settings from here on are about; empty where that was said already."""
+        return HEADINGS.get(self.entry.key, "")
+
+    @property
+    def now(self) -> str:
+        """What the servers have, with its unit."""
+        return f"{self.state.now} {self.entry.unit}" if self.state.now.isdecimal() else self.state.now
 
     @property
     def attributes(self) -> dict[str, str]:

@@ -44,8 +44,8 @@ class EditForm(FleetForm):
         option_widget=widgets.CheckboxInput(),
         widget=widgets.ListWidget(prefix_label=False),
     )
-    capacity = NumberField("Most services", [optional(), NumberRange(0, 1_000_000)])
-    command_timeout = NumberField("Longest run", [optional(), NumberRange(0, 86_400)])
+    capacity = NumberField("Capacity", [optional(), NumberRange(0, 1_000_000)])
+    command_timeout = NumberField("Time limit", [optional(), NumberRange(0, 86_400)])
     dns_address = StringField("DNS is asked at", [optional(), Length(max=255)])
     dns_port = NumberField("DNS port", [optional(), PORT])
     zone_template = ChoiceField("Zone template", [optional()])

@@ -39,6 +39,7 @@ from controller.web.admin.group_runs import Place
 from controller.web.admin.operation_log import RESULT_STATES
 from controller.web.group_state import shown
 from controller.web.panel_users import OWNERSHIP, PanelUser, users_page
+from controller.web.present import grouped, megabytes
 from controller.web.request_tools import database_of, page_number, path_id, query
 from controller.web.templating import render
 from controller.web.verification import found_by
@@ -59,6 +60,21 @@ TABS: Mapping[Driver, tuple[tuple[str, str], ...]] = {
     Driver.POWERDNS: (("overview", "Overview"), ("maintenance", "Maintenance"), ("log", "Log")),
 }
 LOG_LINES = 30
+PACKAGE_COLUMNS = (
+    ("disk_quota", "Disk", "MB"),
+    ("bandwidth", "Traffic", "MB"),
+    ("web_domains", "Websites", ""),
+    ("databases", "Databases", ""),
+    ("cron_jobs", "Cron jobs", ""),
+    ("mail_domains", "Mail domains", ""),
+    ("mail_accounts", "Mailboxes", ""),
+    ("dns_domains", "DNS zones", ""),
+    ("dns_records", "DNS records", ""),
+    ("backups", "Backups", ""),
+)
+"""Key, title and unit of what a package is mostly looked up for."""
+
+PACKAGE_WORDS = {"ns": "Nameservers", "rate_limit": "E-mails an hour", "shell": "Shell"}
 HOW_WORDS = {
     VALUE: "Written into the panel’s settings, which it reads each time",
     READ_ONLY: "Only shown, never pushed",
@@ -243,9 +259,41 @@ def packages(request: Request) -> Response:
         server = find(session, request)
         view = server_view(session, server.id, "packages")
         search = query(request, "search")
-        rows = [row for row in _rows(view) if search.lower() in str(row.get("name", "")).lower()]
-        limits = list(dict.fromkeys(key for row in rows for key in row if key != "name"))
-        return server_tab(request, session, server, "packages", view=view, rows=rows, limits=limits, search=search)
+        packages = [{str(key).lower(): value for key, value in row.items()} for row in _rows(view)]
+        rows = [row for row in packages if search.lower() in str(row.get("name", "")).lower()]
+        return server_tab(
+            request,
+            session,
+            server,
+            "packages",
+            view=view,
+            rows=rows,
+            columns=PACKAGE_COLUMNS,
+            other_limits=_other_limits,
+            limit=_limit,
+            search=search,
+        )
+
+
+def _other_limits(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Title and value of what has no column."""
+    shown_already = {"name", *(key for key, *_ in PACKAGE_COLUMNS)}
+    return [(_limit_title(key), _limit(row, key)) for key in row if key not in shown_already]
+
+
+def _limit_title(key: str) -> str:
+    words = key.replace("_", " ").capitalize()
+    return PACKAGE_WORDS.get(key) or words.replace("Dns", "DNS").replace("Cpu", "CPU")
+
+
+def _limit(row: Mapping[str, Any], key: str, unit: str = "") -> str:
+    """A limit of a package; what the panel said as it is when it is no number."""
+    value = str(row.get(key, "—"))
+    if value == "unlimited":
+        return "∞"
+    if not (value.isascii() and value.isdecimal() and len(value) < 16):
+        return value.replace(",", ", ")
+    return megabytes(int(value)) if unit == "MB" else grouped(int(value))
 
 
 def addresses(request: Request) -> Response:

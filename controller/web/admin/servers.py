@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +18,7 @@ from controller.domain.words import Capability, Driver
 from controller.operations import servers as operations
 from controller.operations.errors import Conflict, Invalid
 from controller.operations.server_look import ServerLook, look, look_powerdns
-from controller.store.models import ServerGroup
+from controller.store.models import Server, ServerGroup
 from controller.store.queries import is_id
 from controller.store.server_queries import ServerFilter, server_counts, server_loads, server_page
 from controller.web import server_figures
@@ -58,11 +59,11 @@ class ServerForm(FleetForm):
         widget=widgets.ListWidget(prefix_label=False),
     )
     group = ChoiceField("Server group", [optional()])
-    capacity = NumberField("Most services", [optional(), NumberRange(0, 1_000_000)], default=0)
+    capacity = NumberField("Capacity", [optional(), NumberRange(0, 1_000_000)], default=0)
     hostname = StringField("Host name", [optional(), Length(max=255)])
     dns_address = StringField("DNS is asked at", [optional(), Length(max=255)])
     dns_port = NumberField("DNS port", [optional(), PORT], default=53)
-    command_timeout = NumberField("Longest run", [optional(), NumberRange(0, 86_400)], default=0)
+    command_timeout = NumberField("Time limit", [optional(), NumberRange(0, 86_400)], default=0)
 
     field_map = {
         "ssh.user": "ssh_user",
@@ -89,6 +90,22 @@ class ServerForm(FleetForm):
     def private_key(self) -> str | None:
         return self.ssh_private_key.data or None if self.door.data == "key" else None
 
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Also that what the way in needs was typed."""
+        fine = bool(super().validate(extra_validators))
+        needed = () if self.has_api else ((self.address, "address"), self._secret)
+        for field, words in needed:
+            if not (field.data or "").strip() and not field.errors:
+                field.errors = [f"Enter the {words}."]
+                fine = False
+        return fine
+
+    @property
+    def _secret(self) -> tuple[Any, str]:
+        if self.door.data == "password":
+            return self.ssh_password, "password"
+        return self.ssh_private_key, "private key"
+
     @property
     def trouble_in_connecting(self) -> bool:
         """Whether something is wrong that belongs to the first step."""
@@ -104,7 +121,27 @@ def _form(request: Request, session: Session) -> ServerForm:
     return form
 
 
-def _page(request: Request, form: ServerForm, status: int = 200, found: ServerLook | None = None) -> Response:
+def _known_as(session: Session, form: ServerForm, found: ServerLook) -> list[str]:
+    """Servers of the list that this one seems to be: they have its way in, or show its host key."""
+    if form.has_api:
+        same = and_(
+            Server.api_url == (form.api_url.data or "").strip().rstrip("/"),
+            Server.api_server_id == (form.api_server_id.data or "").strip(),
+        )
+    else:
+        same = and_(Server.address == (form.address.data or "").strip(), Server.port == (form.port.data or 22))
+        if found.key is not None:
+            same = or_(same, Server.host_key == found.key.line)
+    return list(session.scalars(select(Server.name).where(same).order_by(Server.name)))
+
+
+def _page(
+    request: Request,
+    form: ServerForm,
+    status: int = 200,
+    found: ServerLook | None = None,
+    known_as: Sequence[str] = (),
+) -> Response:
     """The first step, or the second with what was found."""
     rides_along = API if form.has_api else (*CONNECTION, "fingerprint")
     return render(
@@ -113,6 +150,7 @@ def _page(request: Request, form: ServerForm, status: int = 200, found: ServerLo
         status,
         form=form,
         found=found,
+        known_as=known_as,
         hidden=[*rides_along, *(["driver"] if form.has_api else [])],
         figures=server_figures,
     )
@@ -162,7 +200,8 @@ def create(request: Request) -> Response:
         if not saves:
             found = _look(request, form)
             _suggest(form, found)
-            return _page(request, form, found=found)
+            with database_of(request).read() as session:
+                return _page(request, form, found=found, known_as=_known_as(session, form, found))
         server = operations.add(fleet_of(request), actor_of(request), **_values(form))
     except (Invalid, Conflict) as problem:
         form.refuse(problem)

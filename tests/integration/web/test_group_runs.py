@@ -88,6 +88,10 @@ def test_what_would_change_is_shown_setting_by_setting_and_confirmed_once(manage
     twice = browser.submit(address.replace("/runs/", "/apply/")).headers["location"]
     assert twice == address
     assert "is being applied already" in browser.get(address).text
+    with managed.fleet.database.write() as session:
+        first, second = (session.get_one(Task, task.id) for task in tasks_of(managed, applied))
+        first.status, second.status = TaskStatus.RUNNING, TaskStatus.QUEUED
+    assert "Its turn comes after mail01" in browser.get(applied).text
     finish(managed, applied, mail01=diff, mail02="ssh: no route to host")
     done = unescape(browser.get(applied).text)
     assert "1 of 2 did not work" in done

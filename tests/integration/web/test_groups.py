@@ -99,7 +99,7 @@ def test_settings_are_saved_and_told_apart_by_what_the_servers_have(world: World
     assert "1 of 2 match" in text
     assert "English (1), Polish (1)" in text
     assert "2 of 2 match" in text
-    assert "1 server is otherwise" in text
+    assert "1 server differs" in text
     assert "1 differs" in browser.get(home(world)).text
     # An empty field is not managed any more.
     assert browser.submit(page, {"LANGUAGE": ""}).status_code == 303

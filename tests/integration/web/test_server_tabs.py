@@ -57,7 +57,7 @@ def test_every_tab_says_so_before_the_first_collection(shared_world: World) -> N
 def test_charts_carry_their_figures_in_words_too(reported: World) -> None:
     text = tab(reported)
     charts = [json.loads(html.unescape(found)) for found in re.findall(r'data-chart="([^"]+)"', text)]
-    assert [chart["lines"][0]["name"] for chart in charts] == ["CPU", "Memory", "Disk", "Load", "Accounts"]
+    assert [chart["lines"][0]["name"] for chart in charts] == ["CPU", "RAM", "Disk", "Load", "Accounts"]
     assert all(len(chart["x"]) == len(chart["lines"][0]["y"]) for chart in charts)
     assert None in charts[0]["lines"][0]["y"], "a pause in collecting is a pause in the line"
     assert "25 % now, always 25 %" in text

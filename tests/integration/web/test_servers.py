@@ -230,6 +230,9 @@ def test_adding_looks_first_and_tells_what_is_there(world: World, tmp_path_facto
     sandbox.start()
     browser = world.browser("operator")
     try:
+        nothing = browser.submit("/admin/servers/new", {"door": "key"}).text
+        assert "Enter the address." in nothing
+        assert "Enter the private key." in nothing
         login = {"address": panel.address, "port": panel.port, "ssh_user": panel.user, "door": "key"}
         refused = browser.submit("/admin/servers/new", {**login, "door": "password", "ssh_password": "wrong"}).text
         assert "It could not be looked at" in refused
@@ -267,6 +270,8 @@ def test_adding_looks_first_and_tells_what_is_there(world: World, tmp_path_facto
             assert (session.scalar(select(func.count()).select_from(Task)) or 0) > (tasks or 0), "it is checked"
             added = session.scalars(select(Server).where(Server.name == "ns9")).one()
             assert [group.id for group in added.dns_groups] == [world.group_id]
+        again = browser.submit("/admin/servers/new", {**api, "api_key": nameserver.api_key}).text
+        assert "ns9 is this server already" in again, "nobody adds a server twice by mistake"
     finally:
         sandbox.stop()
 

@@ -1,4 +1,4 @@
-// Small comforts of forms: no double submit, and parts that belong to a choice.
+// Small comforts of forms: no double submit, parts that belong to a choice, and where something is wrong.
 export function setupForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -28,4 +28,6 @@ export function setupForms() {
   for (const control of document.querySelectorAll("select[name],input[type=checkbox][name],input[type=radio]:checked")) {
     if (watched(control)) toggle(control);
   }
+  // What was refused may be far down: go there.
+  document.querySelector('[aria-invalid="true"]')?.focus();
 }

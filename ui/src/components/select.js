@@ -3,10 +3,13 @@
 // bar's buttons sleep while nothing is selected.
 import { each } from "./each.js";
 
+// 20 000, as the pages write it
+const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+
 export function setupSelect() {
   each("form[data-select]", (form) => {
     const noun = form.dataset.select;
-    const words = (count) => `${more()}${count} ${noun}${count === 1 ? "" : "s"}`;
+    const words = (count) => `${more()}${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
     const rows = () => [...form.querySelectorAll(`input[name=${noun}]`)];
     const page = form.querySelector("[data-select-page]");
     const everything = form.querySelector("[data-select-everything]");
