@@ -106,7 +106,9 @@ class TicketStatus(StrEnum):
 
 STAFF_ROLES = frozenset({Role.OWNER, Role.OPERATOR, Role.SUPPORT})
 FINAL_TASK_STATES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
-OPEN_TASK_STATES = frozenset({TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.HELD})
+MOVING_TASK_STATES = frozenset({TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.RUNNING})
+"""What comes about by itself; a held task needs somebody to start what holds it."""
+OPEN_TASK_STATES = MOVING_TASK_STATES | {TaskStatus.HELD}
 STATUS_ACTION = "server.status"
 """The check of a server: the one action that runs while the server is waited for."""
 USAGE_ACTION = "server.usage"
@@ -114,9 +116,11 @@ RECOUNT_ACTION = "server.recount"
 CONFIG_ACTION = "server.config"
 FILES_ACTION = "server.files"
 PULL_ACTION = "server.pull"
+VERIFY_ACTION = "server.verify"
+"""The comparison of all that services have on a server."""
 RESTART_ACTION = "server.restart"
 REBUILD_ACTION = "server.rebuild"
 ZONE_ACTION = "dns.zone"
-READ_ONLY_ACTIONS = frozenset({STATUS_ACTION, USAGE_ACTION, PULL_ACTION})
+READ_ONLY_ACTIONS = frozenset({STATUS_ACTION, USAGE_ACTION, PULL_ACTION, VERIFY_ACTION})
 RUNNABLE = (ServerStatus.ACTIVE, ServerStatus.CLOSED)
 """Servers in these states run tasks."""

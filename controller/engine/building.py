@@ -79,10 +79,15 @@ def add_nameserver(session: Session, vault: Vault, service: Service, server: Ser
     elif (account := next((a for a in service.accounts if a.server_id == server.id), None)) is not None:
         if Capability.DNS.value not in account.roles:
             account.roles = [*account.roles, Capability.DNS.value]
-            # Its package has to allow the zone.
-            packages = [r for r in here if r.action.endswith(".package")]
-            wish(packages, Desired.ACTIVE)
-            leaving += packages
+            # Its package has to allow the zone, and a suspended account would take the zone offline: of a suspended
+            # service only the domains are suspended then.
+            under = [
+                r
+                for r in here
+                if r.action.endswith(".package") or (r.action.endswith(".account") and r.desired is Desired.SUSPENDED)
+            ]
+            wish(under, Desired.ACTIVE)
+            leaving += under
         things = _things(account, service.domain)
         made = [_resource(service, account, action, name) for action, name in things if action not in there]
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from controller.domain.failures import BLOCKS_SERVER, ErrorClass, customer_words
@@ -83,6 +83,7 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
     newest = current_pipeline(session, service.id)
     if newest is None or newest.id != pipeline.id or service.status is ServiceStatus.TERMINATED:
         return
+    tasks = _without_replaced(session, tasks)
     if _only_nameservers_away(service, tasks):
         _complete(session, service)
         return
@@ -104,6 +105,25 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
             service.status = ServiceStatus.TERMINATING if is_going else ServiceStatus.DEPLOYING
 
 
+def _without_replaced(session: Session, tasks: Collection[Task]) -> list[Task]:
+    """Tasks without those that were cancelled because a newer change does the same."""
+    cancelled = [task.resource_id for task in tasks if task.status is TaskStatus.CANCELLED]
+    if not cancelled:
+        return list(tasks)
+    newest = dict(
+        session.execute(
+            select(Task.resource_id, func.max(Task.id))
+            .where(Task.resource_id.in_(cancelled), ~Task.check_mode)
+            .group_by(Task.resource_id)
+        ).all()
+    )
+    return [
+        task
+        for task in tasks
+        if task.status is not TaskStatus.CANCELLED or newest.get(task.resource_id, task.id) == task.id
+    ]
+
+
 def _only_nameservers_away(service: Service, tasks: Collection[Task]) -> bool:
     """Whether all that is left are copies of the zone on nameservers that are away, while another one serves it.
 
@@ -112,7 +132,8 @@ def _only_nameservers_away(service: Service, tasks: Collection[Task]) -> bool:
     left = [task for task in tasks if task.status is not TaskStatus.SUCCEEDED]
     if service.desired is Desired.ABSENT or not left:
         return False
-    serving = [r for r in service.resources if r.action == ZONE_ACTION and r.applied_generation == r.generation]
+    # A copy that has an older version serves too; that its change is under way is seen to by ``_complete``.
+    serving = [r for r in service.resources if r.action == ZONE_ACTION and r.applied_generation]
     return bool(serving) and all(_waits_for_nameserver(service, task) for task in left)
 
 

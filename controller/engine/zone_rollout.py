@@ -1,16 +1,19 @@
 """One change over many zones: a nameserver more or less, or a template that was changed; a few zones at a time.
 
 A run's row says how far it is, so a fleet with thousands of zones never floods the queue, and a worker that dies
-leaves it to another.
+leaves it to another. A zone leaves a nameserver only when another one has confirmed it: until then the run waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, aliased
 
 from controller.domain.words import RUNNABLE, ZONE_ACTION, Capability, Desired, Reason, ServiceStatus, TaskStatus
 from controller.engine import journal
@@ -32,16 +35,19 @@ from controller.store.zone_template_queries import uses_template
 COMING_OR_THERE = (ServiceStatus.PENDING, *SETTLED)
 """Services that a rollout reaches: what was ordered a moment ago has its nameservers chosen already."""
 AT_ONCE = 20
-"""Zones whose tasks are open at the same time, of one run."""
-STEP = 20
-"""Zones that one round starts at most."""
+"""Zones whose tasks are open at the same time, of all runs."""
+AGAIN = dt.timedelta(seconds=15)
+"""Between two looks at zones that cannot leave a nameserver yet."""
+
+logger = logging.getLogger(__name__)
 
 
 def start(session: Session, actor: str, title: str, what: str, **about: Any) -> LongRun | None:
     """A new run, None when it concerns no zone. ``what``: ``attach`` or ``detach`` (with ``server_id``,
     ``group_id``), ``template`` (``template_id``) or ``redeploy`` (``zone_ids``)."""
     report = {"what": what, "open": [], **about}
-    total = sum(session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in _concerned(report))
+    queries = [_staying(report)] if what == "detach" else _concerned(report)
+    total = sum(session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in queries)
     if not total:
         return None
     run = LongRun(kind=ZONE_RUN, title=title, actor=actor, total=total, report=report)
@@ -56,6 +62,16 @@ def running(session: Session) -> list[LongRun]:
     return list(session.scalars(query))
 
 
+def waiting(session: Session, service_ids: Collection[int]) -> set[int]:
+    """Services of these whose zones a run will still come to: what they wish is not what their servers were told."""
+    found: set[int] = set()
+    for run in running(session):
+        for ahead in _concerned(run.report, after=run.cursor):
+            ahead = ahead.where(Service.id.in_(service_ids))
+            found |= set(session.scalars(ahead.with_only_columns(Service.id)))
+    return found
+
+
 def _concerned(report: dict[str, Any], after: int = 0) -> Iterator[Select[Any]]:
     """Ids of the zones a run is about, past one of them; each query's zones come after those of the one before."""
     every = _fitting(report).where(Zone.id > after)
@@ -66,55 +82,89 @@ def _concerned(report: dict[str, Any], after: int = 0) -> Iterator[Select[Any]]:
 
 
 def _fitting(report: dict[str, Any]) -> Select[Any]:
-    query = select(Zone.id).join(Service, Service.id == Zone.service_id).where(Service.status.in_(COMING_OR_THERE))
     match report["what"]:
-        case "attach" | "detach":
-            there = exists().where(
-                Resource.service_id == Service.id,
-                Resource.action == ZONE_ACTION,
-                Resource.server_id == report["server_id"],
-                Resource.desired != Desired.ABSENT,
+        case "attach":
+            return _sold(report).where(~_there(report))
+        case "detach":
+            other = aliased(Resource)
+            confirmed = exists().where(
+                other.service_id == Service.id,
+                other.action == ZONE_ACTION,
+                other.server_id != report["server_id"],
+                other.desired != Desired.ABSENT,
+                other.applied_generation > 0,
             )
-            mine = query.join(Product, Product.id == Service.product_id).where(Product.group_id == report["group_id"])
-            return mine.where(there if report["what"] == "detach" else ~there)
+            # What was never there is missed by nobody.
+            return _staying(report).where(or_(confirmed, _there(report, Resource.applied_generation == 0)))
         case "template":
-            return query.where(uses_template(report["template_id"]))
+            return _zones().where(uses_template(report["template_id"]))
         case _:
-            return query
+            return _zones()
+
+
+def _zones() -> Select[Any]:
+    """Zones that may be changed: not those of services that go away, however far that is."""
+    query = select(Zone.id).join(Service, Service.id == Zone.service_id)
+    return query.where(Service.status.in_(COMING_OR_THERE), Service.desired != Desired.ABSENT)
+
+
+def _sold(report: dict[str, Any]) -> Select[Any]:
+    return _zones().join(Product, Product.id == Service.product_id).where(Product.group_id == report["group_id"])
+
+
+def _there(report: dict[str, Any], *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(
+        Resource.service_id == Service.id,
+        Resource.action == ZONE_ACTION,
+        Resource.server_id == report["server_id"],
+        Resource.desired != Desired.ABSENT,
+        *more,
+    )
+
+
+def _staying(report: dict[str, Any]) -> Select[Any]:
+    """Zones that are to leave a nameserver and have not been told so yet."""
+    return _sold(report).where(_there(report))
 
 
 def advance(fleet: Fleet) -> Ready:
-    """One round of the oldest run that is under way; the tasks to ring for."""
+    """One round of all runs that are under way, the oldest first; the tasks to ring for."""
     with fleet.database.read() as session:
         if not running(session):
             return []
     with fleet.database.write() as session:
         runs = running(session)
-        if not runs:
-            return []
-        run = runs[0]
-        report = dict(run.report)
-        report["open"] = [number for number in report["open"] if not _count(session, run, number)]
+        for run in runs:
+            run.report = {**run.report, "open": [n for n in run.report["open"] if not _count(session, run, n)]}
+        room = AT_ONCE - sum(len(run.report["open"]) for run in runs)
         ready: Ready = []
-        room = min(STEP, AT_ONCE - len(report["open"]))
-        ids = _following(session, run, room)
-        for zone_id in ids:
-            run.cursor = zone_id
-            service = session.get_one(Service, session.get_one(Zone, zone_id).service_id)
-            pipeline, more = _change(session, fleet, run, service)
-            ready += more
-            if pipeline is None:
-                run.done += 1
-            else:
-                report["open"].append(pipeline.id)
-        run.report = report
-        if not report["open"] and room > 0 and not ids:
-            _finish(session, run)
+        for run in runs:
+            if _is_moot(session, run):
+                _finish(session, run)
+            elif room > 0:
+                ids = _following(session, run, room)
+                room -= len(ids)
+                for zone_id in ids:
+                    ready += _start_one(session, fleet, run, zone_id)
+                if not ids and not run.report["open"]:
+                    _come_to_an_end(session, run)
     return ready
+
+
+def _is_moot(session: Session, run: LongRun) -> bool:
+    """Whether the nameserver's place in the group has changed again since the run was started. What it did not come
+    to is as it was; what it did is the newer run's."""
+    what = run.report["what"]
+    if what not in ("attach", "detach"):
+        return False
+    attached = session.get(GroupDnsServer, (run.report["group_id"], run.report["server_id"])) is not None
+    return attached is (what == "detach")
 
 
 def _following(session: Session, run: LongRun, most: int) -> list[int]:
     """The next zones that the run has not come to yet."""
+    if run.report.get("again_at", "") > utcnow().isoformat():
+        return []
     found: list[int] = []
     for query in _concerned(run.report, after=run.cursor):
         if len(found) >= most:
@@ -123,14 +173,35 @@ def _following(session: Session, run: LongRun, most: int) -> list[int]:
     return found
 
 
+def _start_one(session: Session, fleet: Fleet, run: LongRun, zone_id: int) -> Ready:
+    """One zone's change; whatever is wrong with it, the others go on."""
+    run.cursor = zone_id
+    try:
+        with session.begin_nested():
+            service = session.get_one(Service, session.get_one(Zone, zone_id).service_id)
+            pipeline, ready = _change(session, fleet, run, service)
+    except OperationalError:
+        # The database itself: the round is done again.
+        raise
+    except Exception:
+        logger.exception("%s: zone %s could not be changed", run.title, zone_id)
+        run.done += 1
+        run.failed += 1
+        return []
+    if pipeline is None:
+        run.done += 1
+    else:
+        run.report = {**run.report, "open": [*run.report["open"], pipeline.id]}
+    return ready
+
+
 def _change(session: Session, fleet: Fleet, run: LongRun, service: Service) -> tuple[Pipeline | None, Ready]:
     """Start what the run wants of one zone."""
     report = run.report
     also: list[Resource] = []
     if report["what"] == "attach":
         server = session.get(Server, report["server_id"])
-        attached = server is not None and session.get(GroupDnsServer, (report["group_id"], server.id)) is not None
-        if server is None or not attached or Capability.DNS.value not in service.roles:
+        if server is None or Capability.DNS.value not in service.roles:
             return None, []
         there = add_nameserver(session, fleet.vault, service, server)
         _stop_leaving(session, there)
@@ -138,6 +209,18 @@ def _change(session: Session, fleet: Fleet, run: LongRun, service: Service) -> t
     elif report["what"] == "detach":
         also = leave(service, report["server_id"])
     return zone_changed(session, service, run.actor, also=also, priority=DEPLOYMENT, run_id=run.id)
+
+
+def _come_to_an_end(session: Session, run: LongRun) -> None:
+    """Over, unless there are zones that no other nameserver has confirmed yet."""
+    kept = 0
+    if run.report["what"] == "detach":
+        kept = session.scalar(select(func.count()).select_from(_staying(run.report).subquery())) or 0
+    if not kept:
+        _finish(session, run)
+    elif run.report.get("again_at", "") <= utcnow().isoformat():
+        run.cursor = 0
+        run.report = {**run.report, "kept": kept, "again_at": (utcnow() + AGAIN).isoformat()}
 
 
 def _stop_leaving(session: Session, resources: Sequence[Resource]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from controller.automation.dns_answers import Answer, ask
 from controller.automation.zone_wishes import WantedZone, wanted_zone
 from controller.domain.options import CollectionOptions
-from controller.domain.words import OPEN_TASK_STATES, ZONE_ACTION, ServiceStatus
+from controller.domain.words import MOVING_TASK_STATES, ZONE_ACTION, ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.engine.zone_work import copies
 from controller.store.base import utcnow
@@ -22,6 +23,7 @@ from controller.store.models import Server, Task
 from controller.store.options import load
 from controller.store.zone_models import Zone, ZoneAnswer
 
+log = logging.getLogger(__name__)
 AT_ONCE = 8
 """Zones of one round."""
 LEASE = dt.timedelta(seconds=60)
@@ -93,9 +95,14 @@ def _take(session: Session) -> list[Question]:
 
 
 def _ask(question: Question, server: tuple[int, str, int]) -> Answer:
+    """What a server answers. Whatever goes wrong is told of this zone there; all others get their answers."""
     _, address, port = server
     wanted = question.wanted
-    return ask((address, port), question.domain, wanted.records, wanted.ttl, TIMEOUT)
+    try:
+        return ask((address, port), question.domain, wanted.records, wanted.ttl, TIMEOUT)
+    except Exception as error:
+        log.exception("asking %s for %s failed", address, question.domain)
+        return Answer(problems=[f"question or answer was not understood ({type(error).__name__})"])
 
 
 def _keep(session: Session, question: Question, answers: dict[int, Answer]) -> None:
@@ -128,7 +135,7 @@ def _keep(session: Session, question: Question, answers: dict[int, Answer]) -> N
     zone.checked_at = now
     changes = select(
         exists().where(
-            Task.service_id == zone.service_id, Task.action == ZONE_ACTION, Task.status.in_(OPEN_TASK_STATES)
+            Task.service_id == zone.service_id, Task.action == ZONE_ACTION, Task.status.in_(MOVING_TASK_STATES)
         )
     )
     hours = load(session, CollectionOptions).zone_hours

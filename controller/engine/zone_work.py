@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,9 +12,13 @@ from controller.domain.words import ZONE_ACTION, Desired, Reason, ServiceStatus,
 from controller.engine import journal
 from controller.engine.dispatch import Ready
 from controller.engine.planning import DEPLOYMENT, start_pipeline
+from controller.engine.rows import take_task
+from controller.engine.settling import settle
+from controller.store.base import utcnow
 from controller.store.models import Pipeline, Resource, Service, Task
 
-UNSTARTED = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)
+COMING = (TaskStatus.WAITING, TaskStatus.QUEUED)
+UNSTARTED = (*COMING, TaskStatus.HELD)
 PUBLISHED = {
     "web.domain": ("ip",),
     "mail.domain": ("ip", "hostname", "dkim_selector", "dkim_public_key"),
@@ -37,6 +41,7 @@ def zone_changed(
     also: Iterable[Resource] = (),
     priority: int = DEPLOYMENT,
     run_id: int | None = None,
+    spare_held: bool = False,
 ) -> tuple[Pipeline | None, Ready]:
     """The zone shall be other than it was: every nameserver is told, and ``also`` these resources.
 
@@ -46,7 +51,7 @@ def zone_changed(
     zones = copies(service)
     for resource in zones:
         resource.generation += 1
-    return bring_up(session, service, [*zones, *also], actor, priority=priority, run_id=run_id)
+    return bring_up(session, service, [*zones, *also], actor, priority=priority, run_id=run_id, spare_held=spare_held)
 
 
 def follow_facts(session: Session, resource: Resource, before: Mapping[str, Any]) -> Ready:
@@ -57,7 +62,8 @@ def follow_facts(session: Session, resource: Resource, before: Mapping[str, Any]
         return []
     if all(resource.facts.get(key) == before.get(key) for key in PUBLISHED[resource.action]):
         return []
-    return zone_changed(session, service, journal.ENGINE)[1]
+    # A copy that is held waits for a step of the deployment that this is part of.
+    return zone_changed(session, service, journal.ENGINE, spare_held=True)[1]
 
 
 def bring_up(
@@ -68,13 +74,18 @@ def bring_up(
     *,
     priority: int = DEPLOYMENT,
     run_id: int | None = None,
+    spare_held: bool = False,
 ) -> tuple[Pipeline | None, Ready]:
-    """Tasks for these copies and for what they stand on and is not there yet."""
+    """Tasks for these copies and for what they stand on and is not there yet.
+
+    A task that is held back by one that failed would come too late or never: it is replaced (unless ``spare_held``).
+    """
     session.flush()
     mine = [r.id for r in service.resources]
+    counts = UNSTARTED if spare_held else COMING
     coming = set(
         session.scalars(
-            select(Task.resource_id).where(Task.resource_id.in_(mine), Task.status.in_(UNSTARTED), ~Task.check_mode)
+            select(Task.resource_id).where(Task.resource_id.in_(mine), Task.status.in_(counts), ~Task.check_mode)
         )
     )
     chosen = {r.id: r for r in resources if r.id not in coming}
@@ -86,7 +97,7 @@ def bring_up(
     wanted = list(chosen.values())
     if not wanted:
         return None, []
-    return start_pipeline(
+    pipeline, ready = start_pipeline(
         session,
         reason=Reason.ZONE,
         resources=wanted,
@@ -95,3 +106,19 @@ def bring_up(
         priority=priority,
         run_id=run_id,
     )
+    _replace_held(session, pipeline, chosen)
+    return pipeline, ready
+
+
+def _replace_held(session: Session, newer: Pipeline, resource_ids: Collection[int]) -> None:
+    held = select(Task.id).where(
+        Task.resource_id.in_(resource_ids),
+        Task.pipeline_id != newer.id,
+        Task.status == TaskStatus.HELD,
+        ~Task.check_mode,
+    )
+    for task_id in session.scalars(held.order_by(Task.id)).all():
+        task = take_task(session, task_id)
+        if task is not None and task.status is TaskStatus.HELD:
+            task.status, task.finished_at, task.error = TaskStatus.CANCELLED, utcnow(), "a newer change takes its place"
+            settle(session, task.pipeline_id)

@@ -160,14 +160,15 @@ def attach_dns(fleet: Fleet, actor: str, key: Key, servers: Sequence[Key]) -> Se
         wanted = _nameservers(session, fields, servers)
         fields.finish()
         before = {server.id: server for server in group.dns_servers}
-        if not wanted and (zones := zones_of(session, group.id)):
-            raise Refused(f"{group.name} has {counted(zones, 'zone')}; leave at least one nameserver")
+        kept = any(number in before or _takes_zones(server) for number, server in wanted.items())
+        if not kept and (zones := zones_of(session, group.id)):
+            why = "none of these takes zones now" if wanted else "leave at least one nameserver"
+            raise Refused(f"{group.name} has {counted(zones, 'zone')}; {why}")
         for number, server in wanted.items():
             if number not in before:
                 session.add(GroupDnsServer(group_id=group.id, server_id=number))
                 session.flush()
-                takes_zones = Capability.DNS in server.open_roles or server.status is ServerStatus.MAINTENANCE
-                if takes_zones:
+                if _takes_zones(server):
                     title = f"{server.name} gets the zones of {group.name}"
                     zone_rollout.start(session, actor, title, "attach", server_id=number, group_id=group.id)
         for number, server in before.items():
@@ -181,6 +182,11 @@ def attach_dns(fleet: Fleet, actor: str, key: Key, servers: Sequence[Key]) -> Se
             audit(session, actor, "group.nameservers", group.name, message=names, group_id=group.id)
         session.expire(group, ["dns_servers"])
     return group
+
+
+def _takes_zones(server: Server) -> bool:
+    """Whether zones may be given to it; one in maintenance gets them when it is back."""
+    return Capability.DNS in server.open_roles or server.status is ServerStatus.MAINTENANCE
 
 
 def zones_of(session: Session, group_id: int) -> int:

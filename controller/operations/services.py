@@ -77,7 +77,11 @@ def verify(fleet: Fleet, actor: str, key: Key) -> Pipeline:
 
 
 def change_product(fleet: Fleet, actor: str, key: Key, product: int | str) -> Pipeline:
-    """Resolve the limits of another product and apply them; roles and mode must be the same."""
+    """Resolve the limits of another product and apply them; roles, mode and group must be the same: another group
+    has other servers, and the service stays where it is.
+
+    Raises NotFound, Invalid (field ``product``), Refused.
+    """
 
     def apply(session: Session, service: Service) -> Sequence[Resource]:
         fields = Fields()
@@ -92,7 +96,11 @@ def change_product(fleet: Fleet, actor: str, key: Key, product: int | str) -> Pi
         roles = [role.value for role in active_roles(sold.roles, limits)]
         if sold.mode is not service.mode or roles != service.roles:
             fields.problem("product", f"{sold.name} has another mode or other roles than this service")
-            fields.finish()
+        elif sold.group_id != service.product.group_id:
+            fields.problem(
+                "product", f"{sold.name} is sold on the servers of another group; a service stays on its own"
+            )
+        fields.finish()
         service.product_id, service.limits = sold.id, limits
         changed = [resource for resource in service.resources if resource.action.endswith((".package", ".account"))]
         for resource in changed:
@@ -201,6 +209,8 @@ def _suspend(_session: Session, service: Service) -> Sequence[Resource]:
 def _unsuspend(_session: Session, service: Service) -> Sequence[Resource]:
     service.desired = Desired.ACTIVE
     domains, accounts = _domains_and_accounts(service)
+    # Whatever an account has come to carry since.
+    accounts += [r for r in service.resources if r.desired is Desired.SUSPENDED and r not in (*domains, *accounts)]
     wish([*accounts, *domains], Desired.ACTIVE)
     return [*accounts, *domains, *_touched_zones(service)]
 

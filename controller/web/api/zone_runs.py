@@ -31,6 +31,7 @@ class ZoneRunAnswer(BaseModel):
     total: int = Field(description="zones")
     done: int = Field(description="written, or waiting for a server that is away")
     failed: int = Field(description="of these, with a failure")
+    kept: int = Field(description="zones that stay on a nameserver until another one has confirmed them")
     links: Links
 
 
@@ -51,6 +52,7 @@ def zone_run_answer(run: LongRun) -> ZoneRunAnswer:
         total=run.total,
         done=run.done,
         failed=run.failed,
+        kept=0 if run.finished_at else run.report.get("kept", 0),
         links={"self": f"{PREFIX}/zone-runs/{run.id}"},
     )
 

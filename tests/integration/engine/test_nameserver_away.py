@@ -6,54 +6,12 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from controller.automation.runner import Outcome
-from controller.domain.failures import ErrorClass
-from controller.domain.words import ServiceStatus, TaskStatus
-from controller.engine import catch_up, dispatch, lifecycle
+from controller.domain.words import ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.engine.settling import settle, unsettled
-from controller.operations import orders, services
-from controller.store.models import Resource, Server, Service, Task
-
-GOOD = Outcome(ok=True, changed=True, facts={"ip": "192.0.2.1", "hostname": "n1.test"})
-AWAY = Outcome(ok=False, error_class=ErrorClass.UNREACHABLE, error="no route to host")
-
-
-def order(fleet: Fleet, domain: str) -> Service:
-    return orders.order(fleet, "test", product="p", domain=domain, customer_email="a@customer.com", customer_name="Ada")
-
-
-def work(fleet: Fleet, away: str = "") -> None:
-    """Run all that can be run; one server does not answer."""
-    while True:
-        with fleet.database.read() as session:
-            due = [task_id for task_id, _ in dispatch.due(session)]
-            names = dict(session.execute(select(Task.id, Server.name).join(Server, Server.id == Task.server_id)).all())
-            checks = set(session.scalars(select(Task.id).where(Task.action == "server.status")))
-        due = [task_id for task_id in due if task_id not in checks]
-        if not due:
-            return
-        for task_id in due:
-            with fleet.database.write() as session:
-                held = lifecycle.claim(session, task_id, "worker", fleet.settings)
-            if held is not None:
-                with fleet.database.write() as session:
-                    lifecycle.finish(session, held, AWAY if names[task_id] == away else GOOD, 0)
-
-
-def status(fleet: Fleet, service: Service) -> ServiceStatus:
-    with fleet.database.read() as session:
-        return session.get_one(Service, service.id).status
-
-
-def come_back(fleet: Fleet, name: str) -> None:
-    with fleet.database.write() as session:
-        session.execute(
-            update(Server).where(Server.name == name).values(blocked_since=None, blocked_cause=None, catch_up=True)
-        )
-    while catch_up.advance(fleet.database):
-        pass
-    work(fleet)
+from controller.operations import services
+from controller.store.models import Resource, Server, Task
+from tests.support.rows import come_back, give_up, order, status, work
 
 
 @pytest.mark.parametrize("given_up", [False, True], ids=["waiting", "given up"])
@@ -64,13 +22,7 @@ def test_a_service_is_live_although_one_of_two_nameservers_is_away_and_stays_so_
     work(fleet, away="n2")
     assert status(fleet, service) is ServiceStatus.ACTIVE
     if given_up:
-        with fleet.database.read() as session:
-            waiting = session.scalars(
-                select(Task.id).where(Task.status == TaskStatus.QUEUED, Task.action != "server.status")
-            ).all()
-        for task_id in waiting:
-            with fleet.database.write() as session:
-                lifecycle.give_up_waiting(session, task_id)
+        give_up(fleet)
         assert status(fleet, service) is ServiceStatus.ACTIVE
     come_back(fleet, "n2")
     with fleet.database.read() as session:
