@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from controller.domain.words import ServiceStatus, TaskStatus
-from controller.sandbox.demo import Demo
+from controller.operations import products
+from controller.sandbox.demo import GROUP, Demo
 from controller.store.models import Service, Task, TaskEvent
 from tests.support.demo import installation, leftovers, nothing_is_left_of_runs, order, settle, until, wait_for
 
@@ -75,6 +76,16 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_leaves_nothing(demo: De
     nothing_is_left_of_runs(demo)
 
 
+@pytest.fixture(scope="module")
+def narrow(demo: Demo) -> dict[str, str]:
+    """A product for each role, with no more than it needs."""
+    roles = {"web": ["web"], "mail": ["mail"], "dns": ["web", "dns"]}
+    return {
+        role: products.create(demo.fleet, "test", name=f"Just {role}", mode="split", roles=needed, group=GROUP).name
+        for role, needed in roles.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("server_of", "command", "point"),
     [
@@ -88,12 +99,14 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_leaves_nothing(demo: De
         ("dns", "v-rebuild-dns-domain", "zone-line"),
     ],
 )
-def test_a_panel_command_killed_in_the_middle_is_repaired(demo: Demo, server_of: str, command: str, point: str) -> None:
+def test_a_panel_command_killed_in_the_middle_is_repaired(
+    demo: Demo, narrow: dict[str, str], server_of: str, command: str, point: str
+) -> None:
     for server in demo.servers:
         server.faults.pace = 0
         if server_of in server.capabilities:
             server.faults.die(command, at=point, times=1)
-    service = order(demo, f"half-{command}-{point}.com".replace("_", "-"))
+    service = order(demo, f"half-{command}-{point}.com".replace("_", "-"), narrow[server_of])
     done = wait_for(demo, service.id, ServiceStatus.ACTIVE)
     assert_whole(demo, done)
     for server in demo.servers:

@@ -63,10 +63,10 @@ def settle(demo: Demo, seconds: float = 180.0) -> None:
     until(idle, seconds, "tasks are still open")
 
 
-def order(demo: Demo, domain: str) -> Service:
-    """Order the demo's product for a domain."""
+def order(demo: Demo, domain: str, product: str = PRODUCT) -> Service:
+    """Order a product, the demo's own unless told, for a domain."""
     return orders.order(
-        demo.fleet, "test", product=PRODUCT, domain=domain, customer_email="ada@demo.test", customer_name="Ada"
+        demo.fleet, "test", product=product, domain=domain, customer_email="ada@demo.test", customer_name="Ada"
     )
 
 
