@@ -120,7 +120,7 @@ def _start(
         group_id=group.id,
         priority=CUSTOMER_CLICK if check else DEPLOYMENT,
         check=check,
-        lane=lane_of(group.id),
+        lane=lane_of(session, [group]),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controller.automation.group_wishes import server_settings
+from controller.automation.group_wishes import groups_of, server_settings
 from controller.domain.config_keys import Tier
 from controller.domain.words import (
     CONFIG_ACTION,
@@ -27,7 +28,7 @@ from controller.operations.errors import Refused
 from controller.operations.fields import Fields
 from controller.operations.records import audit, must
 from controller.operations.servers import queue_check
-from controller.store.models import Pipeline, Server
+from controller.store.models import GroupDnsServer, Pipeline, Server, ServerGroup
 from controller.store.queries import find_server
 
 Key = int | str
@@ -109,7 +110,7 @@ def apply_config(fleet: Fleet, actor: str, key: Key, scope: str = "all", *, chec
             tasks=[ServerTask(server, CONFIG_ACTION, scope, resource.id)],
             group_id=server.group_id,
             check=check,
-            lane=lane_of(server.group_id),
+            lane=lane_of(session, groups_of(server)),
         )
         if not check:
             audit(session, actor, "server.config", server.name, message=f"scope {scope}", server_id=server.id)
@@ -117,9 +118,23 @@ def apply_config(fleet: Fleet, actor: str, key: Key, scope: str = "all", *, chec
     return pipeline
 
 
-def lane_of(group_id: int | None) -> str | None:
-    """The lane in which a group's servers are reloaded one after another."""
-    return f"group:{group_id}" if group_id is not None else None
+def lane_of(session: Session, groups: Iterable[ServerGroup]) -> str | None:
+    """The lane in which the servers of groups are reloaded one after another. Groups with a server in common share
+    one: no two nameservers of a group are reloaded together, whoever asks for it. None without any group."""
+    wanted = {group.id for group in groups}
+    if not wanted:
+        return None
+    of_server: dict[int, set[int]] = {}
+    own = select(Server.id, ServerGroup.id).join(ServerGroup, ServerGroup.id == Server.group_id)
+    attached = select(GroupDnsServer.server_id, GroupDnsServer.group_id).join(Server)
+    for query in (own, attached):
+        for server_id, group_id in session.execute(query.where(Server.driver == Driver.HESTIACP)):
+            of_server.setdefault(server_id, set()).add(group_id)
+    before = 0
+    while len(wanted) > before:
+        before = len(wanted)
+        wanted |= {group_id for together in of_server.values() if together & wanted for group_id in together}
+    return f"group:{min(wanted)}"
 
 
 def in_use(session: Session, key: Key, driver: Driver | None = None) -> Server:
@@ -134,6 +149,7 @@ def in_use(session: Session, key: Key, driver: Driver | None = None) -> Server:
 
 
 def _once(fleet: Fleet, actor: str, key: Key, action: str, title: str, arguments: dict[str, Any]) -> Pipeline:
+    """A task that is no resource's; one that may interrupt what the server does waits for its group's turn."""
     with fleet.database.write() as session:
         server = in_use(session, key, Driver.HESTIACP)
         pipeline, ready = start_server_run(
@@ -143,6 +159,7 @@ def _once(fleet: Fleet, actor: str, key: Key, action: str, title: str, arguments
             actor=actor,
             tasks=[ServerTask(server, action, str(arguments.get("service") or server.name), arguments=arguments)],
             priority=CUSTOMER_CLICK,
+            lane=None if action == RECOUNT_ACTION else lane_of(session, groups_of(server)),
         )
         audit(session, actor, action, server.name, message=title, server_id=server.id)
     fleet.wake(ready)
