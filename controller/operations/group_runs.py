@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.automation.group_wishes import server_settings
 from controller.domain.words import (
     CONFIG_ACTION,
     FILES_ACTION,
-    OPEN_TASK_STATES,
     RUNNABLE,
     STATUS_ACTION,
     Capability,
@@ -24,8 +22,8 @@ from controller.engine.planning import CUSTOMER_CLICK, DEPLOYMENT, ServerTask, s
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
 from controller.operations.records import audit, must
-from controller.operations.server_actions import SCOPES, lane_of
-from controller.store.models import Pipeline, Server, ServerGroup, Task
+from controller.operations.server_actions import SCOPES, lane_of, not_started, refuse_when_all_wait
+from controller.store.models import Pipeline, Server, ServerGroup
 from controller.store.queries import find_group
 
 Key = int | str
@@ -48,7 +46,9 @@ def preview(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all") -
 
 
 def apply(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all") -> Pipeline:
-    """Push to every server that it concerns, one after another. Raises NotFound, Invalid, Refused."""
+    """Push to every server that it concerns, one after another; one that an earlier push has not reached yet (it is
+    away, or its turn has not come) keeps its task of that. Raises NotFound, Invalid, Refused.
+    """
     return _run(fleet, actor, key, kind, scope, check=False)
 
 
@@ -85,7 +85,7 @@ def _run(fleet: Fleet, actor: str, key: Key, kind: str, scope: str, *, check: bo
             raise Refused(_nobody(group, kind, scope))
         pipeline, ready = _start(session, actor, group, servers, kind, scope, check=check)
         if not check:
-            message = f"{TITLES[kind, scope]}: {', '.join(server.name for server in servers)}"
+            message = f"{pipeline.title}: {', '.join(task.server.name for task in pipeline.tasks)}"
             audit(session, actor, f"group.{kind}", group.name, message=message, group_id=group.id, scope=scope)
     fleet.wake(ready)
     return pipeline
@@ -108,9 +108,14 @@ def _start(
     action, name = (CONFIG_ACTION, scope) if kind == "config" else (FILES_ACTION, FILES)
     resources = {server.id: server_resource(session, server, action, name) for server in servers}
     if not check:
-        _refuse_twice(session, [resource.id for resource in resources.values()])
+        waiting = not_started(session, [resource.id for resource in resources.values()])
+        if len(waiting) == len(servers):
+            refuse_when_all_wait(waiting)
         for resource in resources.values():
             resource.generation += 1
+        later = [server for server in servers if resources[server.id].id in waiting]
+        servers = [server for server in servers if resources[server.id].id not in waiting]
+        title += _told_later([(server.name, waiting[resources[server.id].id]) for server in later])
     return start_server_run(
         session,
         reason=Reason.CONFIG if kind == "config" else Reason.FILES,
@@ -124,16 +129,14 @@ def _start(
     )
 
 
-def _refuse_twice(session: Session, resource_ids: Sequence[int]) -> None:
-    """Not while the same push is under way: what it has not reached yet takes the newest wish anyway."""
-    row = session.execute(
-        select(Task.id, Server.name)
-        .join(Server, Server.id == Task.server_id)
-        .where(Task.resource_id.in_(resource_ids), Task.status.in_(OPEN_TASK_STATES), ~Task.check_mode)
-        .limit(1)
-    ).first()
-    if row is not None:
-        raise Refused(f"this is being applied already (task {row.id} on {row.name}); wait for it or cancel it")
+def _told_later(servers: Sequence[tuple[str, int]]) -> str:
+    """What a push's title says of servers, by name and task, that an earlier push has not reached yet: their tasks
+    take the newest wish when they start."""
+    if not servers:
+        return ""
+    if len(servers) == 1:
+        return "; {} with task {}, which waits".format(*servers[0])
+    return f"; {len(servers)} more servers with earlier tasks, which wait"
 
 
 def _nobody(group: ServerGroup, kind: str, scope: str) -> str:

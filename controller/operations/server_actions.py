@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from controller.automation.group_wishes import groups_of, server_settings
@@ -24,11 +24,12 @@ from controller.domain.words import (
 from controller.engine.fleet import Fleet
 from controller.engine.planning import CUSTOMER_CLICK, ServerTask, server_resource, start_server_run
 from controller.engine.rows import take
+from controller.engine.zone_work import UNSTARTED
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
 from controller.operations.records import audit, must
 from controller.operations.servers import queue_check
-from controller.store.models import GroupDnsServer, Pipeline, Server, ServerGroup
+from controller.store.models import GroupDnsServer, Pipeline, Server, ServerGroup, Task
 from controller.store.queries import find_server
 
 Key = int | str
@@ -101,6 +102,7 @@ def apply_config(fleet: Fleet, actor: str, key: Key, scope: str = "all", *, chec
             raise Refused(f"no settings of this kind are managed for {server.name}")
         resource = server_resource(session, server, CONFIG_ACTION, scope)
         if not check:
+            refuse_when_all_wait(not_started(session, [resource.id]))
             resource.generation += 1
         pipeline, ready = start_server_run(
             session,
@@ -116,6 +118,24 @@ def apply_config(fleet: Fleet, actor: str, key: Key, scope: str = "all", *, chec
             audit(session, actor, "server.config", server.name, message=f"scope {scope}", server_id=server.id)
     fleet.wake(ready)
     return pipeline
+
+
+def not_started(session: Session, resource_ids: Sequence[int]) -> dict[int, int]:
+    """Tasks by resource that will make it as it is wanted when they start, so that none is needed beside them."""
+    query = select(Task.resource_id, func.min(Task.id)).where(
+        Task.resource_id.in_(resource_ids), Task.status.in_(UNSTARTED), ~Task.check_mode, ~Task.cancel_requested
+    )
+    return {
+        resource_id: task_id
+        for resource_id, task_id in session.execute(query.group_by(Task.resource_id))
+        if resource_id is not None
+    }
+
+
+def refuse_when_all_wait(waiting: Mapping[int, int]) -> None:
+    """Raises Refused when there is such a task."""
+    for task_id in waiting.values():
+        raise Refused(f"this is being applied already: task {task_id} waits, and takes what is wanted when it starts")
 
 
 def lane_of(session: Session, groups: Iterable[ServerGroup]) -> str | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from api_world import an_order, deployed, rows
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from controller.domain.config_keys import KEYS
 from controller.domain.standard_files import MAX_BYTES, STANDARD_FILES
+from controller.domain.words import CONFIG_ACTION, TaskStatus
 from controller.engine.fleet import Fleet
 from controller.store.base import utcnow
-from controller.store.models import Pipeline, Task, TaskStatus
+from controller.store.models import Pipeline, Resource, Server, Task
 from tests.integration.api.test_api_document import conforms
 
 
@@ -167,3 +169,23 @@ def test_a_preview_and_a_push(client: TestClient, filled: Fleet) -> None:
     assert {result["server"] for result in looked["results"]} == {"web01", "web02", "mx01", "ns1", "ns2"}
     nobody = client.post("/groups/Group/apply", json={"kind": "config", "scope": "web"})
     assert nobody.status_code == 409
+
+
+def test_a_second_push_reaches_those_that_the_first_has_been_at(client: TestClient, filled: Fleet) -> None:
+    client.patch("/groups/Group/config/web", json={"PLUGIN_APP_INSTALLER": "false"})
+    body = {"kind": "config", "scope": "web"}
+    first = client.post("/groups/Group/apply", json=body).json()["results"]
+    assert [one["server"] for one in first] == ["web01", "web02"]
+    with filled.database.write() as session:
+        session.get_one(Task, first[0]["task_id"]).status = TaskStatus.RUNNING
+        session.get_one(Server, 2).blocked_since = utcnow()
+    second = client.post("/groups/Group/apply", json=body).json()
+    assert [one["server"] for one in second["results"]] == ["web01"], "who runs has read the older wish"
+    assert second["title"].endswith(f"; web02 with task {first[1]['task_id']}, which waits")
+    third = client.post("/groups/Group/apply", json=body)
+    assert (third.status_code, "is being applied already" in third.json()["detail"]) == (409, True)
+    alone = client.post("/servers/web02/config", json={"scope": "web"})
+    assert (alone.status_code, "is being applied already" in alone.json()["detail"]) == (409, True)
+    with filled.database.read() as session:
+        wishes = select(Resource.generation).where(Resource.action == CONFIG_ACTION)
+        assert set(session.scalars(wishes)) == {3}, "what waits takes the newest"

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from controller.domain.words import TaskStatus
-from controller.operations import group_config, group_runs, groups, standard_files
+from controller.domain.words import CONFIG_ACTION, TaskStatus
+from controller.operations import group_config, group_runs, groups, server_actions, standard_files
 from controller.operations.errors import Refused
 from controller.sandbox.demo import GROUP, Demo
 from controller.sandbox.panel.records import parse_conf
 from controller.store.fleet_models import StandardFile
-from controller.store.models import Pipeline, Server, Task
+from controller.store.models import Pipeline, Resource, Server, Task
 from tests.support.demo import installation, settle, until
 
 MACHINES = (
@@ -141,15 +141,16 @@ def test_one_server_of_a_group_at_a_time_and_a_dead_one_holds_nobody_up(demo: De
         server.faults.pace = 1.0
     try:
         push = group_runs.apply(fleet, "test", GROUP, "config", "all")
-        with pytest.raises(Refused, match="is being applied already"):
-            group_runs.apply(fleet, "test", GROUP, "config", "all")
         files = group_runs.apply(fleet, "test", GROUP, "files")
         elsewhere = group_runs.apply(fleet, "test", ELSEWHERE, "config", "all")
         living = [name for name in TIERS if name != "mx01"]
         until(lambda: {confs(demo)[name]["APP_NAME"] for name in living} == {"Acme the Second"}, 120)
         assert confs(demo)["mx01"]["APP_NAME"] == "Acme Hosting"
-        with pytest.raises(Refused, match="on mx01"):
-            group_runs.apply(fleet, "test", GROUP, "config", "all")
+        group_config.set_config(fleet, "test", GROUP, "all", {"APP_NAME": "Acme the Third"})
+        with pytest.raises(Refused, match="takes what is wanted when it starts"):
+            server_actions.apply_config(fleet, "test", "mx01")
+        second = group_runs.apply(fleet, "test", GROUP, "config", "all")
+        until(lambda: {confs(demo)[name]["APP_NAME"] for name in living} == {"Acme the Third"}, 120)
         preview = group_runs.preview(fleet, "test", GROUP, "config", "all")
     finally:
         demo.servers["mx01"].start()
@@ -158,10 +159,17 @@ def test_one_server_of_a_group_at_a_time_and_a_dead_one_holds_nobody_up(demo: De
     tasks = run_of(demo, push)
     assert set(tasks) == set(TIERS)
     # Settings and files of one group are one lane.
-    lane = [*tasks.values(), *run_of(demo, files).values()]
+    later = run_of(demo, second)
+    assert set(later) == set(living), "the one that was away has its task of the push before"
+    lane = [*tasks.values(), *run_of(demo, files).values(), *later.values()]
     assert overlaps(lane) == []
     assert {task.changed for task in run_of(demo, elsewhere).values()} == {True}
-    assert confs(demo)["mx01"]["APP_NAME"] == "Acme the Second"
+    assert confs(demo)["mx01"]["APP_NAME"] == "Acme the Third"
+    with fleet.database.read() as session:
+        behind = select(Resource).where(
+            Resource.action == CONFIG_ACTION, Resource.applied_generation != Resource.generation
+        )
+        assert session.scalars(behind).all() == []
     assert confs(demo)["other"]["APP_NAME"] == "Elsewhere"
     other = run_of(demo, elsewhere)["other"]
     last = max(task.started_at for task in lane if task.started_at)
