@@ -295,7 +295,7 @@ class Room:
 
 
 @dataclass(frozen=True)
-class Tier:
+class Occupancy:
     """All servers of one role, the fullest first."""
 
     role: Capability
@@ -317,13 +317,13 @@ class Tier:
         return sum(not room.server.capacity for room in self.rooms)
 
 
-def tiers(session: Session) -> list[Tier]:
+def occupancy(session: Session) -> list[Occupancy]:
     """Every server by role. Counts the accounts of the whole fleet, out of the index alone."""
     loads = server_loads(session)
     servers = session.scalars(select(Server).options(defer(Server.facts)).order_by(Server.name)).all()
     rooms = sorted((Room(server, loads.get(server.id, 0)) for server in servers), key=_fullest)
     by_role = {role: [room for room in rooms if role in room.server.capabilities] for role in Capability}
-    return [Tier(role, members) for role, members in by_role.items() if members]
+    return [Occupancy(role, members) for role, members in by_role.items() if members]
 
 
 def _fullest(room: Room) -> tuple[bool, float]:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from controller.store.server_queries import home_figures, tiers, troubled_servers
+from controller.store.server_queries import home_figures, occupancy, troubled_servers
 from controller.store.task_queries import tickets_of
 from controller.web import server_figures
 from controller.web.access import Access, page
@@ -25,7 +25,7 @@ def home(request: Request) -> Response:
             "admin/home.html",
             figures=figures,
             tickets=tickets_of(session, [task.id for task in figures["recent_errors"]]),
-            tiers=tiers(session),
+            tiers=occupancy(session),
             trouble=troubled_servers(session),
             shown=SHOWN,
             tools=server_figures,

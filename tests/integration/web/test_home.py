@@ -9,7 +9,7 @@ from sqlalchemy import event, select
 from controller.domain.words import Driver, TaskStatus
 from controller.store.base import utcnow
 from controller.store.models import Resource, Server, Task
-from controller.store.server_queries import queue_depth, server_loads, tiers
+from controller.store.server_queries import occupancy, queue_depth, server_loads
 from tests.integration.web.fleet_world import add_powerdns
 from tests.integration.web.world import HOST_KEY, World
 
@@ -20,7 +20,7 @@ def test_room_by_role_the_fullest_first(world: World) -> None:
         fullest.capacity = 2
         session.scalars(select(Server).where(Server.name == "web02")).one().capacity = 0
     with world.fleet.database.read() as session:
-        by_role = {tier.role.value: tier for tier in tiers(session)}
+        by_role = {tier.role.value: tier for tier in occupancy(session)}
     assert [room.server.name for room in by_role["dns"].rooms] == ["ns2", "ns1"]
     assert (by_role["dns"].used, by_role["dns"].capacity) == (4, 12)
     assert by_role["web"].unlimited == 1
