@@ -19,7 +19,7 @@ from typing import Any, Optional
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_text
 from ansible.module_utils.hestia_converge import Step, Subject
-from ansible.module_utils.hestia_panel import Panel, PanelError
+from ansible.module_utils.hestia_panel import RELOADS, Panel, PanelError
 
 OPTIONS: dict[str, Any] = {"files": {"type": "dict", "required": True}}
 NAME_OPTIONS: dict[str, Any] = {"name": {"type": "str", "required": True}}
@@ -37,6 +37,9 @@ _TEMPLATES = {
     "unassigned": "unassigned/index.html",
 }
 NAMES = tuple(_TEMPLATES)
+# Shown from where they lie. nginx keeps files open for a minute and would show the former ones.
+_SERVED = frozenset({"suspended", "unassigned"})
+_WEB = ("web", "proxy")
 # The installer copies the page of unassigned addresses to where the web servers show it; the template shows nowhere.
 _UNASSIGNED = ("var", "www", "html", "index.html")
 
@@ -138,6 +141,8 @@ class StandardFiles(Subject[FilesState]):
         return state.contents[name] == wanted and name in state.kept
 
     def _write(self, names: list[str], state: FilesState) -> None:
+        caching = [] if _SERVED.isdisjoint(names) else [word for word in _WEB if self._is_nginx(word)]
+        self.panel.pending |= set(caching)
         for name in names:
             path, wanted = path_of(self.panel, name), self.files[name]
             if wanted is not None:
@@ -153,6 +158,10 @@ class StandardFiles(Subject[FilesState]):
             for kept in (self._kept(name), self._kept_absent(name)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(kept)
+        self.panel.reload(*caching)
+
+    def _is_nginx(self, word: str) -> bool:
+        return self.panel.system(RELOADS[word]) == "nginx"
 
     # The panel's own
 
