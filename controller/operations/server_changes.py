@@ -73,7 +73,7 @@ def edit(fleet: Fleet, actor: str, key: Key, **changes: Any) -> Server:
     with fleet.database.write() as session:
         server = must(find_server(session, key), "server", key)
         server = must(take(session, Server, server.id), "server", key)
-        before = _shown(server)
+        before, took_zones = _shown(server), Capability.DNS in server.open_roles
         fields = Fields()
         values = _checked(session, fields, server, changes)
         fields.finish()
@@ -88,6 +88,8 @@ def edit(fleet: Fleet, actor: str, key: Key, **changes: Any) -> Server:
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a server {server.name} already", field="name") from None
+        if not took_zones and Capability.DNS in server.open_roles:
+            zone_rollout.missing_zones(session, server)
         after = _shown(server)
         changed = [f"{name}: {before[name]} -> {after[name]}" for name in after if before[name] != after[name]]
         ready: Ready = []
@@ -156,10 +158,11 @@ def _checked(session: Session, fields: Fields, server: Server, changes: dict[str
                 values[name] = check_capabilities(fields, server.driver, value)
             case "closed_roles":
                 values |= _closing(fields, value)
-            case "group":
-                values["group_id"] = _group(session, fields, server, value)
             case "zone_template":
                 values["zone_template_id"] = template_id(session, fields, value)
+    if "group" in changes:
+        hosted = values.get("capabilities", server.capabilities)
+        values["group_id"] = _group(session, fields, hosted, changes["group"])
     if {"api_url", "api_key", "api_server_id"} & set(changes) and has_api:
         server_id = changes.get("api_server_id", server.api_server_id)
         url = check_api(fields, changes.get("api_url", server.api_url), changes.get("api_key") or None, server_id)
@@ -174,14 +177,15 @@ def _closing(fields: Fields, value: Any) -> dict[str, bool]:
     return {f"closed_{role.value}": role.value in set(value) for role in Capability}
 
 
-def _group(session: Session, fields: Fields, server: Server, value: Any) -> int | None:
+def _group(session: Session, fields: Fields, hosted: Collection[Capability], value: Any) -> int | None:
+    """Id of the group for a server that is to host this."""
     if value in (None, ""):
         return None
     group = find_group(session, value)
     if group is None:
         fields.problem("group", f"there is no group {str(value)[:100]}")
         return None
-    if not server.can_web and not server.can_mail:
+    if Capability.WEB not in hosted and Capability.MAIL not in hosted:
         fields.problem("group", "a server for DNS only is attached to groups on their page")
     return group.id
 
@@ -243,7 +247,7 @@ def set_status(fleet: Fleet, actor: str, key: Key, status: str) -> Server:
             if before not in RUNNABLE and wanted in RUNNABLE:
                 server.catch_up = True
                 ready = queue_check(session, actor, server)[1] + next_on_server(session, server.id)
-            if wanted is ServerStatus.ACTIVE and server.can_dns:
+            if Capability.DNS in server.open_roles:
                 zone_rollout.missing_zones(session, server)
     fleet.wake(ready)
     return server
