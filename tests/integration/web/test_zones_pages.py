@@ -60,6 +60,9 @@ def test_the_list_says_for_every_nameserver_how_it_stands(world: World) -> None:
     assert "ns2 differs" in text
     assert "ns1 not asked yet" in text
     assert ">23<" in text
+    redeploy = f"/admin/zones/{zone_of(world, 'anna.example').id}/redeploy"
+    assert f'formaction="{redeploy}"' in world.browser("operator").get("/admin/zones").text
+    assert redeploy not in text, "support only looks"
     page = unescape(world.browser("support").get(f"/admin/zones/{zone_of(world, 'anna.example').id}").text)
     assert "www A: has 192.0.2.9, should be 192.0.2.11" in page
     assert "2026112201" in page
