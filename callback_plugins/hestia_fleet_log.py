@@ -31,7 +31,7 @@ from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
 
 MODULES = frozenset(
-    {"hestia_config", "hestia_files", "hestia_server_info", "hestia_verify", "powerdns_info", "powerdns_zone"}
+    {"hestia_config", "hestia_files", "hestia_server_info", "hestia_verify", "powerdns_info", "powerdns_verify"}
 )
 """What came of a server is what one of these says, or whatever failed before."""
 

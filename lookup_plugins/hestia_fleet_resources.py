@@ -19,8 +19,8 @@ options:
         C(server.status) what a look at the server needs. Each is a dictionary with C(action), C(name), C(generation)
         and the C(variables) of the role.
       - C(services) gives everything that services have on the server, without passwords. A dictionary with
-        C(resources), each with C(action), C(name) and C(options) of its module, and C(not_ready), the ones that nobody
-        can tell yet.
+        C(resources_json), a list as JSON, each with C(action), C(name) and C(options) of its module, and C(not_ready),
+        the ones that nobody can tell yet.
     type: list
     elements: str
     choices: [server.config, server.files, server.status, services]

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
 
 from controller.automation.group_wishes import server_files, server_settings
 from controller.automation.roles import role_of
 from controller.automation.zone_wishes import nameservers, wanted_zone, zone_values
 from controller.domain.limits import panel_limits
 from controller.domain.naming import panel_email, panel_full_name, www_alias
-from controller.domain.words import Desired, Driver
+from controller.domain.words import VERIFY_ACTION, Desired, Driver
 from controller.store.models import Account, Resource, Server, Service, Task
 from controller.store.vault import Vault
 
+WISHED_WITH = (
+    selectinload(Resource.account).selectinload(Account.server),
+    selectinload(Resource.service).selectinload(Service.resources).selectinload(Resource.server),
+    selectinload(Resource.service).selectinload(Service.accounts).selectinload(Account.server),
+    selectinload(Resource.service).selectinload(Service.customer),
+    selectinload(Resource.service).selectinload(Service.product),
+)
+"""What the wishes of many resources are made of, read in a few queries."""
 STATES = {Desired.ACTIVE: "present", Desired.SUSPENDED: "suspended", Desired.ABSENT: "absent"}
 
 
@@ -73,8 +84,68 @@ def task_variables(session: Session, vault: Vault, task: Task) -> RoleVariables:
     if task.action in RESOURCE_ACTIONS or task.action.split(".", 1)[0] != "server":
         raise NotReadyError(f"{task.target} is gone already")
     role, _ = role_of(task.server.driver, task.action)
+    arguments = _verification(session, vault, task) if task.action == VERIFY_ACTION else task.arguments
     door = _api_door(vault, task.server) if task.server.driver is Driver.POWERDNS else RoleVariables({})
-    return _named(role, task.arguments | door.values, door.secrets)
+    return _named(role, arguments | door.values, door.secrets)
+
+
+class Confirmed(Protocol):
+    """What tells how far a resource is: itself, or a row with these columns."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def applied_generation(self) -> int: ...
+    @property
+    def applied_at(self) -> dt.datetime | None: ...
+
+
+def mark_of(resource: Confirmed) -> str:
+    """Tells a wish that a server has confirmed from every earlier and later one of the resource."""
+    applied = resource.applied_at.timestamp() if resource.applied_at else 0
+    return f"{resource.id}.{resource.generation}.{resource.applied_generation}.{applied}"
+
+
+def resource_wishes(
+    session: Session, vault: Vault, resources: Iterable[Resource]
+) -> tuple[list[tuple[Resource, dict[str, Any]]], list[str]]:
+    """What the modules that verify take, without passwords; and in words what cannot be said yet."""
+    wishes: list[tuple[Resource, dict[str, Any]]] = []
+    not_ready: list[str] = []
+    for resource in resources:
+        try:
+            values = role_variables(session, vault, resource).values
+        except NotReadyError as reason:
+            not_ready.append(f"{resource.action} {resource.name}: {reason}")
+            continue
+        role, _ = role_of(resource.server.driver, resource.action)
+        options = {key.removeprefix(f"{role}_"): value for key, value in values.items()}
+        for secret in ("password", "api_key"):
+            options.pop(secret, None)
+        wishes.append((resource, {"action": resource.action, "name": resource.name, "options": options}))
+    return wishes, not_ready
+
+
+def _verification(session: Session, vault: Vault, task: Task) -> dict[str, Any]:
+    """What some services should have on a server. As one text: that is what Ansible hands on fast.
+
+    What a server has not confirmed yet is not expected of it.
+    """
+    query = (
+        select(Resource)
+        .where(
+            Resource.server_id == task.server_id,
+            Resource.service_id.in_(task.arguments["services"]),
+            Resource.applied_generation == Resource.generation,
+        )
+        .options(*WISHED_WITH)
+        .order_by(Resource.service_id, Resource.id)
+    )
+    wishes, _ = resource_wishes(session, vault, session.scalars(query))
+    marked = [{**wish, "mark": mark_of(resource)} for resource, wish in wishes]
+    return {"wishes": json.dumps(marked, separators=(",", ":"))}
 
 
 def _named(role: str, options: dict[str, Any], secrets: list[str]) -> RoleVariables:

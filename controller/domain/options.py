@@ -115,7 +115,7 @@ class DriftOptions(Section):
     enabled: bool = Field(True, title="Every night", description="Compare all services with their servers")
     hour: int = Field(2, ge=0, le=23, title="Hour", description="When it starts, UTC")
     at_once: int = Field(
-        2, ge=1, le=64, title="Side by side", description="Services that are looked at at the same time"
+        2, ge=1, le=64, title="Side by side", description="Servers that are looked at at the same time"
     )
 
 

@@ -59,6 +59,7 @@ LABELS = {
     "server.pull": "Reading a standard file from {server}",
     "server.restart": "Restarting a service on {server}",
     "server.rebuild": "Rebuilding on {server}",
+    "server.verify": "What services have on {server}",
 }
 
 REMOVAL_LABELS = {

@@ -16,10 +16,12 @@ from controller.domain.words import (
     RECOUNT_ACTION,
     STATUS_ACTION,
     USAGE_ACTION,
+    VERIFY_ACTION,
     ZONE_ACTION,
     Capability,
     Desired,
 )
+from controller.engine import drift_looks
 from controller.store.base import utcnow
 from controller.store.fleet_models import ServerSample, ServerView, ServiceUsage, StandardFile, UsageSample
 from controller.store.models import Account, Server, ServerGroup, Service, Task
@@ -28,13 +30,13 @@ from controller.store.zone_models import Zone
 
 SAMPLE_GAP = dt.timedelta(seconds=50)
 """Checks that follow each other faster leave one sample."""
+HOSTNAME_MAX = 253
 VIEWS = ("config", "packages", "addresses", "services", "users")
 
-HOSTNAME_MAX = 253
 
 def arrive(session: Session, task: Task, outcome: Outcome) -> None:
     """Store what the facts of a succeeded task tell beyond its own resource."""
-    if task.check_mode:
+    if task.check_mode and task.action != VERIFY_ACTION:
         return
     take = _ARRIVALS.get(task.action)
     if take is not None:
@@ -215,12 +217,12 @@ def _pulled(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
     }
     mine = (StandardFile.group_id == group_id, StandardFile.name == name)
     row = session.scalars(select(StandardFile).where(*mine)).first()
-    if row is None:
-        session.add(StandardFile(group_id=group_id, name=name, **found))
     if (row.updated_at.isoformat() if row is not None else None) != task.arguments.get("version"):
         words = "not taken over: the group's file was changed meanwhile"
         task.changed, task.result = False, {**task.result, "actions": [words]}
         return
+    if row is None:
+        session.add(StandardFile(group_id=group_id, name=name, **found))
     else:
         session.execute(update(StandardFile).where(*mine).values(**found))
 
@@ -240,4 +242,5 @@ _ARRIVALS: dict[str, Callable[[Session, Task, Mapping[str, Any]], None]] = {
     CONFIG_ACTION: _configured,
     PULL_ACTION: _pulled,
     ZONE_ACTION: _zone,
+    VERIFY_ACTION: drift_looks.arrived,
 }

@@ -1,7 +1,8 @@
-"""The drift check: every service of the fleet verified, a few at a time, with one report.
+"""The drift check: everything that services have compared with their servers, server by server, with one report.
 
-A run's row says how far it is; each round counts the verifications that are over and starts the next ones, so that
-a fleet of thousands of services never floods the queue.
+A run's row says how far it is, ``drift_looks`` what is left. A few servers are looked at at a time, each by one task
+that only reads; each round counts what has come of them and starts the next, so that a fleet of thousands of services
+never floods the queue.
 """
 
 from __future__ import annotations
@@ -11,24 +12,23 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from controller.domain.differences import differences
 from controller.domain.options import DriftOptions
-from controller.domain.words import RUNNABLE, STATUS_ACTION, Reason, ServiceStatus, TaskStatus
-from controller.engine import journal, lifecycle
+from controller.domain.words import VERIFY_ACTION, Reason, TaskStatus
+from controller.engine import drift_looks, drift_report, journal, lifecycle
 from controller.engine.dispatch import Ready
+from controller.engine.drift_looks import CHECKED, away_words
 from controller.engine.fleet import Fleet
-from controller.engine.planning import NIGHTLY, start_pipeline
+from controller.engine.planning import NIGHTLY, ServerTask, start_server_run
 from controller.engine.rows import take_task
 from controller.store.base import utcnow
 from controller.store.database import Database
-from controller.store.models import OperationLog, Pipeline, Resource, Server, Service, Task
+from controller.store.models import OperationLog, Pipeline, Service, Task
 from controller.store.options import load
 from controller.store.work_models import LongRun
 
 KIND = "drift-check"
-CHECKED = (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED)
-REPORTED = 500
-"""Services that a report names; the counters tell of all."""
+PASSED_OVER = 1000
+"""Services on servers that are away of which one round writes down that they were not seen."""
 
 
 def running(session: Session) -> LongRun | None:
@@ -42,6 +42,8 @@ def start(session: Session, actor: str) -> LongRun:
     run = LongRun(kind=KIND, title="Drift check", actor=actor, total=total, report={"open": [], "differing": []})
     session.add(run)
     session.flush()
+    # A service that has nothing on any server is as it should be.
+    run.done = total - drift_looks.begin(session, run)
     return run
 
 
@@ -59,7 +61,7 @@ def nightly(fleet: Fleet) -> str:
 def stop(session: Session, run: LongRun) -> None:
     """End a run: what waits of it is cancelled, what was found stays."""
     for pipeline_id in run.report.get("open", []):
-        _cancel_waiting(session, pipeline_id)
+        _cancel(session, pipeline_id, "the drift check was stopped")
     run.cancelled = True
     _finish(session, run)
 
@@ -80,126 +82,88 @@ def advance(database: Database) -> Ready:
         if run is None:
             return []
         report: dict[str, Any] = {"open": list(run.report["open"]), "differing": list(run.report["differing"])}
-        report["open"] = [number for number in report["open"] if not _count(session, run, report, number)]
-        at_once = load(session, DriftOptions).at_once
-        while len(report["open"]) < at_once and (service := _following(session, run.cursor)) is not None:
-            run.cursor = service.id
-            ready += _look_at(session, run, report, service)
+        report["open"] = [number for number in report["open"] if not _is_over(session, run, report, number)]
+        ready = _go_on(session, run, report)
         run.report = report
-        if not report["open"] and _following(session, run.cursor) is None:
+        if not report["open"] and not drift_looks.is_left(session, run):
             _finish(session, run)
     return ready
 
 
-def _following(session: Session, cursor: int) -> Service | None:
-    return session.scalars(
-        select(Service).where(Service.id > cursor, Service.status.in_(CHECKED)).order_by(Service.id).limit(1)
-    ).first()
-
-
-def _look_at(session: Session, run: LongRun, report: dict[str, Any], service: Service) -> Ready:
-    """Start the verification of one service; one whose server is away is only counted."""
-    away = _away(session, service.id)
-    if away:
-        run.done, run.failed = run.done + 1, run.failed + 1
-        _report(report, service, None, [_line(STATUS_ACTION, away, away, ["is not in reach"])])
-        return []
-    pipeline, ready = start_pipeline(
-        session,
-        reason=Reason.VERIFY,
-        resources=service.resources,
-        actor=run.actor,
-        service=service,
-        priority=NIGHTLY,
-        run_id=run.id,
-    )
-    report["open"].append(pipeline.id)
+def _go_on(session: Session, run: LongRun, report: dict[str, Any]) -> Ready:
+    """Start the next portions; servers that are away are passed over."""
+    ready: Ready = []
+    at_once = load(session, DriftOptions).at_once
+    busy = set(session.scalars(select(Task.server_id).where(Task.pipeline_id.in_(report["open"]))))
+    passed = 0
+    while len(report["open"]) < at_once and passed < PASSED_OVER:
+        portion = drift_looks.next_portion(session, run, busy)
+        if portion is None:
+            break
+        server, ids = portion
+        if words := away_words(server):
+            drift_looks.not_seen(session, run, server.id, ids, f"the server {words}")
+            _count(session, run, report, ids)
+            passed += len(ids)
+            continue
+        busy.add(server.id)
+        pipeline, more = start_server_run(
+            session,
+            reason=Reason.VERIFY,
+            title=f"Drift check of {server.name}",
+            actor=run.actor,
+            tasks=[ServerTask(server, VERIFY_ACTION, server.name, arguments={"run_id": run.id, "services": ids})],
+            run_id=run.id,
+            priority=NIGHTLY,
+            check=True,
+        )
+        report["open"].append(pipeline.id)
+        ready += more
     return ready
 
 
-def _away(session: Session, service_id: int) -> str:
-    """Name of a server of the service that takes no tasks now, or ""."""
-    return (
-        session.scalar(
-            select(Server.name)
-            .join(Resource, Resource.server_id == Server.id)
-            .where(
-                Resource.service_id == service_id,
-                Server.blocked_since.is_not(None) | Server.status.not_in(RUNNABLE),
-            )
-            .limit(1)
-        )
-        or ""
-    )
-
-
-def _count(session: Session, run: LongRun, report: dict[str, Any], pipeline_id: int) -> bool:
-    """Count a verification that is over; one that waits for a server that went away is ended first."""
-    pipeline = session.get(Pipeline, pipeline_id)
-    if pipeline is None or pipeline.service_id is None:
-        run.done += 1
+def _is_over(session: Session, run: LongRun, report: dict[str, Any], pipeline_id: int) -> bool:
+    """Whether a portion needs no more watching; one that waits for a server that went away is ended first."""
+    task = session.scalars(select(Task).where(Task.pipeline_id == pipeline_id)).first()
+    if task is None:
+        # Somebody has deleted it: its services are looked at by another.
         return True
-    away = ""
-    if pipeline.finished_at is None:
-        away = _away(session, pipeline.service_id)
-        if not away:
+    words = ""
+    if task.pipeline.finished_at is None:
+        words = away_words(task.server)
+        if not words:
             return False
-        _cancel_waiting(session, pipeline_id)
-        session.refresh(pipeline)
-        if pipeline.finished_at is None:
+        _cancel(session, pipeline_id, f"the server {words}")
+        session.refresh(task.pipeline)
+        if task.pipeline.finished_at is None:
             return False
-    tasks = session.scalars(select(Task).where(Task.pipeline_id == pipeline_id).order_by(Task.id)).all()
-    found = [
-        _line(task.action, task.server.name, task.target, differences(task.result.get("diff")))
-        for task in tasks
-        if task.status is TaskStatus.SUCCEEDED and task.changed
-    ]
-    failed = [
-        _line(task.action, task.server.name, task.target, [f"could not be looked at: {task.error}"])
-        for task in tasks
-        if task.status is TaskStatus.FAILED
-    ]
-    cancelled = next((task for task in tasks if task.status is TaskStatus.CANCELLED), None)
-    if away:
-        failed.append(_line(STATUS_ACTION, away, away, ["is not in reach"]))
-    elif cancelled is not None:
-        failed.append(
-            _line(cancelled.action, cancelled.server.name, cancelled.target, [f"not looked at: {cancelled.error}"])
-        )
-    run.done += 1
-    run.found += bool(found)
-    run.failed += bool(failed)
-    if found or failed:
-        _report(report, session.get_one(Service, pipeline.service_id), pipeline_id, found + failed)
-    else:
-        # All is as it should be, the service's row says so, and nobody will read these logs.
+    ids = task.arguments["services"]
+    if task.status is TaskStatus.SUCCEEDED:
+        _count(session, run, report, ids)
+        # Nobody will read its log.
         session.execute(delete(Task).where(Task.pipeline_id == pipeline_id))
         session.execute(delete(Pipeline).where(Pipeline.id == pipeline_id))
+        return True
+    why = f"the server {words}" if words else str(task.error)
+    drift_looks.not_seen(session, run, task.server_id, ids, why)
+    _count(session, run, report, ids)
     return True
 
 
-def _line(action: str, server: str, target: str, lines: list[str]) -> dict[str, Any]:
-    return {"action": action, "server": server, "target": target, "lines": lines}
+def _count(session: Session, run: LongRun, report: dict[str, Any], ids: list[int]) -> None:
+    drift_report.count(session, run, report, drift_looks.seen_whole(session, run, ids))
 
 
-def _report(report: dict[str, Any], service: Service, pipeline_id: int | None, found: list[dict[str, Any]]) -> None:
-    if len(report["differing"]) < REPORTED:
-        report["differing"].append(
-            {"service_id": service.id, "domain": service.domain, "pipeline_id": pipeline_id, "differences": found}
-        )
-
-
-def _cancel_waiting(session: Session, pipeline_id: int) -> None:
+def _cancel(session: Session, pipeline_id: int, why: str) -> None:
     waiting = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)
-    for task_id in session.scalars(
-        select(Task.id).where(Task.pipeline_id == pipeline_id, Task.status.in_(waiting)).order_by(Task.id)
-    ).all():
+    for task_id in session.scalars(select(Task.id).where(Task.pipeline_id == pipeline_id)).all():
         task = take_task(session, task_id)
         if task is not None and task.status in waiting:
-            lifecycle.cancel(session, task, "its server is not in reach, or the drift check was stopped")
+            lifecycle.cancel(session, task, why)
 
 
 def _finish(session: Session, run: LongRun) -> None:
+    drift_looks.forget(session, run)
     run.finished_at = utcnow()
     words = f"{run.done} services looked at, {run.found} differ, {run.failed} could not be looked at"
     session.add(

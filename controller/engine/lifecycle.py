@@ -29,7 +29,7 @@ from controller.store.options import load
 
 # A task whose worker dies again and again is a poison; from then on an interruption counts as an attempt.
 FREE_INTERRUPTIONS = 5
-BULKY_FACTS = frozenset({"views", "users", "content"})
+BULKY_FACTS = frozenset({"views", "users", "content", "looked_at", "differences", "failures"})
 """Facts that have a place of their own (``arrivals``) and are not kept with the task."""
 
 

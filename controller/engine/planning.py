@@ -106,13 +106,14 @@ def start_server_run(
     actor: str,
     tasks: Iterable[ServerTask],
     group_id: int | None = None,
+    run_id: int | None = None,
     priority: int = DEPLOYMENT,
     check: bool = False,
     lane: str | None = None,
 ) -> tuple[Pipeline, list[tuple[int, int]]]:
     """Write a pipeline of tasks on servers themselves, none of which waits for another; a lane lets them run one
     after another all the same. Returns it and the tasks as (id, priority) to ring for."""
-    pipeline = Pipeline(reason=reason, title=title, actor=actor, group_id=group_id, check=check)
+    pipeline = Pipeline(reason=reason, title=title, actor=actor, group_id=group_id, run_id=run_id, check=check)
     session.add(pipeline)
     session.flush()
     now = utcnow()

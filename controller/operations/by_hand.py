@@ -8,30 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from controller.automation.installation import NoInstallation, settings, vault
-from controller.automation.roles import role_of
-from controller.automation.variables import NotReadyError, role_variables, task_variables
+from controller.automation.variables import WISHED_WITH, resource_wishes, role_variables, task_variables
 from controller.domain.config_keys import Tier
 from controller.domain.failures import classify
-from controller.domain.words import CONFIG_ACTION, FILES_ACTION, STATUS_ACTION, ZONE_ACTION, Capability, Desired
+from controller.domain.words import CONFIG_ACTION, FILES_ACTION, STATUS_ACTION, VERIFY_ACTION, Capability, Desired
 from controller.engine.arrivals import settings_arrived, status_arrived
 from controller.engine.breaker import close_breaker
 from controller.engine.planning import server_resource
 from controller.store.base import utcnow
 from controller.store.database import Database
-from controller.store.models import Account, OperationLog, Resource, Server, Service, Task
+from controller.store.models import OperationLog, Resource, Server, Task
 from controller.store.queries import find_service
 
-VERIFY_ACTION = "server.verify"
 KEPT = (CONFIG_ACTION, FILES_ACTION)
 """What a server itself shall have; its rows tell whether it is up to date."""
 
@@ -112,25 +111,20 @@ def _server(session: Session, server_id: int) -> Server:
 
 @dataclass(frozen=True)
 class Wishes:
-    """Everything that services have on a server: ``resources`` with the options of their modules, and in words what
-    cannot be said yet. No secret is among them."""
+    """Everything that services have on a server: resources with the options of their modules, as JSON, and in words
+    what cannot be said yet. No secret is among them."""
 
-    resources: list[dict[str, Any]] = field(default_factory=list)
-    not_ready: list[str] = field(default_factory=list)
+    resources_json: str
+    not_ready: list[str]
 
 
 def service_wishes(session: Session, server_id: int, service: str = "") -> Wishes:
     """Of one service (id or domain), or of all. Raises NoInstallation for a service that nobody knows."""
-    server = _server(session, server_id)
+    _server(session, server_id)
     query = (
         select(Resource)
         .where(Resource.server_id == server_id, Resource.service_id.is_not(None))
-        .options(
-            selectinload(Resource.account).selectinload(Account.server),
-            selectinload(Resource.service).selectinload(Service.resources).selectinload(Resource.server),
-            selectinload(Resource.service).selectinload(Service.customer),
-            selectinload(Resource.service).selectinload(Service.product),
-        )
+        .options(*WISHED_WITH)
         .order_by(Resource.service_id, Resource.id)
     )
     if service:
@@ -138,21 +132,10 @@ def service_wishes(session: Session, server_id: int, service: str = "") -> Wishe
         if found is None:
             raise NoInstallation(f"service: there is no service {service}")
         query = query.where(Resource.service_id == found.id)
-    wishes = Wishes()
-    for resource in session.scalars(query):
-        if resource.applied_generation == 0 and resource.desired is Desired.ABSENT:
-            continue
-        try:
-            values = role_variables(session, vault(), resource).values
-        except NotReadyError as reason:
-            wishes.not_ready.append(f"{resource.action} {resource.name}: {reason}")
-            continue
-        role, _ = role_of(server.driver, resource.action)
-        options = {key.removeprefix(f"{role}_"): value for key, value in values.items()}
-        for secret in ("password", "api_key"):
-            options.pop(secret, None)
-        wishes.resources.append({"action": resource.action, "name": resource.name, "options": options})
-    return wishes
+    known = [r for r in session.scalars(query) if r.applied_generation or r.desired is not Desired.ABSENT]
+    wishes, not_ready = resource_wishes(session, vault(), known)
+    # One text: Ansible goes through every word of a tree.
+    return Wishes(json.dumps([wish for _, wish in wishes], separators=(",", ":")), not_ready)
 
 
 # -- what came of it -------------------------------------------------------------------------------------------------
@@ -263,8 +246,6 @@ def _differing(result: Mapping[str, Any]) -> list[str]:
 
 
 def _verified(result: Mapping[str, Any]) -> str:
-    if "results" in result:
-        result = _zones(result["results"])
     differences, failures = result.get("differences") or [], result.get("failures") or []
     checked = f"Verified {int(result.get('checked') or 0)} resources"
     if not differences and not failures:
@@ -273,13 +254,3 @@ def _verified(result: Mapping[str, Any]) -> str:
     names = [f"{one['action']} {one['name']}" for one in [*differences, *failures]]
     shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     return f"{checked}: {', '.join(parts)} ({shown})"
-
-
-def _zones(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A loop over zones as hestia_verify would tell it."""
-    named = [(each, {"action": ZONE_ACTION, "name": each["item"]["name"]}) for each in results]
-    return {
-        "checked": len(results),
-        "differences": [name for each, name in named if each.get("changed")],
-        "failures": [name for each, name in named if each.get("error_class")],
-    }

@@ -8,6 +8,7 @@ from typing import Any
 
 from controller.domain.words import Reason
 from controller.engine.drift import KIND
+from controller.engine.drift_report import NOT_SEEN
 from controller.engine.fleet import Fleet
 from controller.operations import services
 from controller.operations.errors import OperationError, Refused
@@ -16,8 +17,6 @@ from controller.store.run_queries import newest_changes
 from controller.store.work_models import LongRun
 
 CHANGED_SINCE = "changed since"
-NOT_SEEN = "could not be looked at"
-"""How a report's line begins when the thing could not be compared."""
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import String, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from controller.store.base import Base, utcnow
@@ -76,3 +76,17 @@ class LongRun(Base):
     cursor: Mapped[int] = mapped_column(default=0)
     """Id of the last thing that was started."""
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class DriftLook(Base):
+    """One service on one server in a drift check that runs; gone when the service has been seen on all of them."""
+
+    __tablename__ = "drift_looks"
+    __table_args__ = (Index("ix_drift_looks_run_id_looked_server_id", "run_id", "looked", "server_id", "service_id"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("long_runs.id", ondelete="CASCADE"), primary_key=True)
+    service_id: Mapped[int] = mapped_column(primary_key=True)
+    server_id: Mapped[int] = mapped_column(primary_key=True)
+    looked: Mapped[bool] = mapped_column(default=False)
+    found: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """``wrong`` and ``failed`` by id of the resource, ``unseen``: why something could not be looked at."""

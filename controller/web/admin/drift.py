@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from controller.domain.options import DriftOptions
 from controller.domain.words import Reason
-from controller.engine.drift import REPORTED
+from controller.engine.drift_report import REPORTED
 from controller.operations import drift as operations
 from controller.operations.drift_repair import changed_since, differs, repair_all
 from controller.operations.records import must
@@ -59,7 +59,7 @@ def schedule_words(options: DriftOptions) -> str:
     """When it runs by itself."""
     if not options.enabled:
         return "Runs only when somebody asks for it."
-    side = "one service" if options.at_once == 1 else f"{options.at_once} services"
+    side = "one server" if options.at_once == 1 else f"{options.at_once} servers"
     return f"Runs every night at {options.hour:02}:00 UTC, {side} at a time."
 
 

@@ -24,7 +24,7 @@ def runs(world: World) -> list[LongRun]:
 def test_a_check_is_started_watched_and_cancelled(world: World) -> None:
     browser = world.browser("operator")
     page = words(browser.get("/admin/drift").text)
-    assert "Runs every night at 02:00 UTC, 2 services at a time." in page
+    assert "Runs every night at 02:00 UTC, 2 servers at a time." in page
     answer = browser.submit("/admin/drift")
     run = runs(world)[-1]
     assert answer.headers["location"] == f"/admin/drift/{run.id}"
