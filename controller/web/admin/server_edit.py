@@ -23,27 +23,29 @@ from controller.web.access import Access, page
 from controller.web.admin.server_tabs import find
 from controller.web.admin.servers import CAPABILITIES, PORT, ServerForm
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
+from controller.web.present import CAPABILITY_WORDS
 from controller.web.request_tools import actor_of, database_of, fleet_of
 from controller.web.session import flash
 from controller.web.templating import render
+
+
+def role_boxes(label: str, *validators: Any) -> SelectMultipleField:
+    """A box for each role."""
+    return SelectMultipleField(
+        label,
+        validators,
+        choices=choices(CAPABILITIES),
+        option_widget=widgets.CheckboxInput(),
+        widget=widgets.ListWidget(prefix_label=False),
+    )
 
 
 class EditForm(FleetForm):
     name = StringField("Name", [InputRequired("Give the server a name."), Length(max=63)])
     address = StringField("Address", [InputRequired("Enter a host name or an IP address."), Length(max=255)])
     hostname = StringField("Host name", [optional(), Length(max=255)])
-    capabilities = SelectMultipleField(
-        "Hosts",
-        choices=choices(CAPABILITIES),
-        option_widget=widgets.CheckboxInput(),
-        widget=widgets.ListWidget(prefix_label=False),
-    )
-    closed_roles = SelectMultipleField(
-        "Takes no new services of",
-        choices=choices(CAPABILITIES),
-        option_widget=widgets.CheckboxInput(),
-        widget=widgets.ListWidget(prefix_label=False),
-    )
+    capabilities = role_boxes("Hosts")
+    closed_roles = role_boxes("Takes no new services of")
     capacity = NumberField("Capacity", [optional(), NumberRange(0, 1_000_000)])
     command_timeout = NumberField("Time limit", [optional(), NumberRange(0, 86_400)])
     dns_address = StringField("DNS is asked at", [optional(), Length(max=255)])
@@ -70,6 +72,7 @@ class EditForm(FleetForm):
 class PanelForm(EditForm):
     """Of a HestiaCP server."""
 
+    capabilities = role_boxes("Hosts", InputRequired("Tick at least one."))
     port = NumberField("SSH port", [InputRequired("Enter a port from 1 to 65535."), PORT])
     group = ChoiceField("Server group", [optional()])
     ssh_user = StringField("SSH user", [InputRequired("Enter the user to sign in as.")])
@@ -126,6 +129,8 @@ def _form(request: Request, session: Session, server: Server) -> PanelForm | Api
     if isinstance(form, PanelForm):
         groups = session.scalars(select(ServerGroup).order_by(ServerGroup.name)).all()
         form.group.choices = choices([("", "None"), *((group.id, group.name) for group in groups)])
+    else:
+        form.closed_roles.choices = choices([("dns", CAPABILITY_WORDS["dns"])])
     return form
 
 

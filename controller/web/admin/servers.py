@@ -194,7 +194,11 @@ def create(request: Request) -> Response:
         form.fingerprint.data = ""
         return _page(request, form)
     saves = step == "save" or bool(form.fingerprint.data)
-    if not form.validate():
+    fine = form.validate()
+    if saves and not form.capabilities.data and not form.has_api:
+        form.capabilities.errors = ["Tick at least one."]
+        fine = False
+    if not fine:
         return _again(request, form, saves=saves)
     try:
         if not saves:

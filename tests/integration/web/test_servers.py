@@ -139,6 +139,7 @@ BAD_VALUES = (
     ("group", "999", "Choose one of the list."),
     ("zone_template", "999", "Choose one of the list."),
     ("capabilities", ["mail"], "is needed as web server by"),
+    ("capabilities", [], "Tick at least one."),
     ("ssh_user", "Robert'); DROP", "must be a Unix user name"),
     ("ssh_private_key", "not a key", "must be an OpenSSH private key"),
 )
