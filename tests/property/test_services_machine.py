@@ -101,6 +101,9 @@ class Services(RuleBasedStateMachine):
             services.change_product(self.fleet, ACTOR, service.id, product)
         except Refused:
             assert service.desired is Desired.ABSENT
+        except Invalid as problem:
+            # What was sold on the one server stays there.
+            assert "of another group" in str(problem)
 
     # -- staff: tasks and servers ----------------------------------------------------------------------
 
