@@ -201,6 +201,16 @@ def set_status(
     _said(answer, f"is {server_changes.STATUS_WORDS[answer.status]}", as_json)
 
 
+@server_app.command("lost")
+def lost_server(key: ServerKey, as_json: AsJson = False) -> None:
+    """Give up a server that is out of use for good: what was still to be removed from it counts as gone."""
+    from controller.operations import server_loss
+
+    with opened() as fleet:
+        answer = find_answer(fleet, server_loss.give_up(fleet, actor(), key).id)
+    _said(answer, "is given up and can be deleted", as_json)
+
+
 @server_app.command("delete")
 def delete_server(key: ServerKey, as_json: AsJson = False) -> None:
     """Remove a server that nothing lives on."""

@@ -83,7 +83,7 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
     newest = current_pipeline(session, service.id)
     if newest is None or newest.id != pipeline.id or service.status is ServiceStatus.TERMINATED:
         return
-    tasks = _without_replaced(session, tasks)
+    tasks = _that_count(session, tasks)
     if _only_nameservers_away(service, tasks):
         _complete(session, service)
         return
@@ -105,11 +105,17 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
             service.status = ServiceStatus.TERMINATING if is_going else ServiceStatus.DEPLOYING
 
 
-def _without_replaced(session: Session, tasks: Collection[Task]) -> list[Task]:
-    """Tasks without those that were cancelled because a newer change does the same."""
+def _that_count(session: Session, tasks: Collection[Task]) -> list[Task]:
+    """Tasks without those that were cancelled because a newer change does the same, and those that came to nothing and
+    whose resource has gone all the same: removed by a later task, or with a server that is lost."""
+    tasks = [
+        task
+        for task in tasks
+        if task.resource_id is not None or task.status not in (TaskStatus.FAILED, TaskStatus.CANCELLED)
+    ]
     cancelled = [task.resource_id for task in tasks if task.status is TaskStatus.CANCELLED]
     if not cancelled:
-        return list(tasks)
+        return tasks
     newest = dict(
         session.execute(
             select(Task.resource_id, func.max(Task.id))

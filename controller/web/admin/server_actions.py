@@ -14,7 +14,7 @@ from wtforms import StringField
 
 from controller.domain.words import Capability, ServerStatus
 from controller.engine.fleet import Fleet
-from controller.operations import server_actions, server_changes, servers
+from controller.operations import server_actions, server_changes, server_loss, servers
 from controller.operations.errors import Invalid, Refused
 from controller.store.models import Pipeline, Task
 from controller.store.server_queries import server_loads
@@ -167,6 +167,20 @@ def delete(request: Request) -> Response:
     return _to_tab(request, "maintenance")
 
 
+def lost(request: Request) -> Response:
+    """Given up for good, by somebody who has typed its name."""
+    typed = str(_form(request).get("name", "")).strip()
+    with database_of(request).read() as session:
+        name = find(session, request).name
+    if typed != name:
+        flash(request, f"Nothing was changed: type {name} to confirm that it is lost.", "danger")
+        return _to_tab(request, "maintenance")
+    with refusal_flashed(request):
+        server_loss.give_up(fleet_of(request), actor_of(request), path_id(request))
+        flash(request, f"{name} is given up. It can be deleted now.")
+    return _to_tab(request, "maintenance")
+
+
 def _post(name: str, endpoint: Callable[[Request], Response]) -> BaseRoute:
     return page(f"/admin/servers/{{id:int}}/{name}", endpoint, Access.OPERATOR, methods=["POST"])
 
@@ -181,5 +195,6 @@ routes: list[BaseRoute] = [
     _post("group-config/preview", preview),
     _post("group-config/apply", apply),
     _post("status", status),
+    _post("lost", lost),
     _post("delete", delete),
 ]

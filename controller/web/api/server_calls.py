@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from controller.domain.problems import Problem
 from controller.domain.words import Driver
-from controller.operations import server_changes, server_doors, server_look, servers
+from controller.operations import server_changes, server_doors, server_look, server_loss, servers
 from controller.operations.errors import Invalid, Refused
 from controller.operations.fields import Fields
 from controller.operations.records import must
@@ -144,6 +144,10 @@ def _delete(asked: Asked) -> ServerAnswer:
     return gone
 
 
+def _lost(asked: Asked) -> ServerAnswer:
+    return _answer(asked, server_loss.give_up(asked.fleet, asked.actor, asked.key).id)
+
+
 def _status(asked: Asked) -> ServerAnswer:
     body: StatusBody = asked.body
     return _answer(asked, server_changes.set_status(asked.fleet, asked.actor, asked.key, body.status).id)
@@ -236,6 +240,14 @@ CALLS = (
         "/servers/{id}",
         "Remove a server that nothing lives on",
         _delete,
+        answer=ServerAnswer,
+        problems=("refused",),
+    ),
+    Call(
+        "POST",
+        "/servers/{id}/lost",
+        "Give up a server that is out of use for good: what was to be removed from it counts as gone",
+        _lost,
         answer=ServerAnswer,
         problems=("refused",),
     ),

@@ -173,6 +173,7 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("patch", "/servers/{id}", {"name": "web02"}),
     ("delete", "/servers/{id}", None),
     ("post", "/servers/{id}/status", {"status": "closed"}),
+    ("post", "/servers/{id}/lost", None),
     ("get", "/servers/{id}/config", None),
     ("post", "/servers/{id}/config", {"check": True}),
     ("get", "/servers/{id}/packages", None),

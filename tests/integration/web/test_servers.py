@@ -191,6 +191,21 @@ def test_a_server_that_something_lives_on_is_not_deleted(world: World) -> None:
     assert "pdns1" not in names(world)
 
 
+def test_a_server_is_given_up_by_typing_its_name(world: World) -> None:
+    browser = world.browser("operator")
+    pdns = add_powerdns(world.fleet, world.group_id)
+    path = f"/admin/servers/{pdns}"
+    with world.fleet.database.write() as session:
+        one = session.get_one(Server, pdns)
+        one.dns_groups.clear()
+    assert "Lost for good" not in browser.get(f"{path}/maintenance").text
+    browser.submit(f"{path}/status", {"status": "disabled"})
+    assert "Type pdns1 to confirm" in browser.get(f"{path}/maintenance").text
+    for typed, said in (("pdns", "type pdns1 to confirm"), ("pdns1", "pdns1 is given up")):
+        browser.submit(f"{path}/lost", {"name": typed})
+        assert said in browser.get(f"{path}/maintenance").text
+
+
 def test_a_powerdns_server_has_only_what_makes_sense(world: World) -> None:
     pdns = add_powerdns(world.fleet, world.group_id)
     browser = world.browser("operator")
