@@ -150,6 +150,10 @@ class Server(Base):
     checked_at: Mapped[dt.datetime | None]
     usage_at: Mapped[dt.datetime | None]
     """When the usage of everything on it was last collected."""
+    status_asked_at: Mapped[dt.datetime | None]
+    """When it was last asked for its status by itself, whatever came of it."""
+    usage_asked_at: Mapped[dt.datetime | None]
+    """The same of its usage."""
     problem: Mapped[str | None] = mapped_column(Text)
     """Why the last check failed, in words; None when it did not."""
     blocked_since: Mapped[dt.datetime | None]

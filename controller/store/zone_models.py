@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controller.store.base import Base, utcnow
@@ -84,7 +84,7 @@ class ZoneAnswer(Base):
     at: Mapped[dt.datetime] = mapped_column(default=utcnow)
     reached: Mapped[bool] = mapped_column(default=True)
     agrees: Mapped[bool] = mapped_column(default=False)
-    serial: Mapped[int | None]
+    serial: Mapped[int | None] = mapped_column(BigInteger)
     records: Mapped[int] = mapped_column(default=0)
     """Of the wished records, how many it has right."""
     problems: Mapped[list[Any]] = mapped_column(JSON, default=list)
