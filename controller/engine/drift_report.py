@@ -184,8 +184,10 @@ def _record(session: Session, run: LongRun, service: Service, found: _Found) -> 
         )
         _say(task, found)
         session.add(task)
+    if found.wrong:
+        service.differences = len(found.wrong)
     if found.is_whole:
-        service.verified_at, service.differences = now, len(found.wrong)
+        service.verified_at = now
     return pipeline
 
 
