@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from controller.domain.words import RUNNABLE, STATUS_ACTION, TaskStatus
+from controller.domain.words import OPEN_TASK_STATES, RUNNABLE, STATUS_ACTION, TaskStatus
 from controller.store import task_search
 from controller.store.base import utcnow
 from controller.store.desk_models import Ticket, TicketNote
@@ -191,7 +191,9 @@ class QueueState:
 def queue_state(session: Session, stuck: ColumnElement[bool]) -> QueueState:
     """Depth of the queue, workers that are alive, servers that are waited for."""
     now = utcnow()
-    counts = dict(session.execute(select(Task.status, func.count()).group_by(Task.status)).all())
+    # Of what is over there is far more, and nobody asks for it here.
+    is_open = Task.status.in_(OPEN_TASK_STATES)
+    counts = dict(session.execute(select(Task.status, func.count()).where(is_open).group_by(Task.status)).all())
     alive = WorkerProcess.seen_at > now - dt.timedelta(seconds=WORKER_SEEN_SECONDS)
     workers, places = session.execute(
         select(func.count(), func.coalesce(func.sum(WorkerProcess.places), 0)).where(alive)
