@@ -13,6 +13,7 @@ from typing import Optional
 
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_text, replace_text
+from ansible.module_utils.hestia_logs import logs_of, remove_logs
 from ansible.module_utils.hestia_panel import Panel, PanelError
 
 Conf = dict[str, str]
@@ -237,6 +238,8 @@ class WebmailAlias(Way):
         self.panel.pending |= {"web", "proxy"}
         failures = [error for entry in missing for error in self._build(*entry)]
         for link in self._stale(value, conf):
+            host = os.path.basename(link)[: -len(".conf")]
+            remove_logs(logs_of(self.panel, host[: -len(".ssl")] if host.endswith(".ssl") else host))
             os.unlink(link)
         if self._include() not in ("", value):
             path = self.panel.path("etc", "apache2", "apache2.conf")

@@ -13,6 +13,7 @@ from typing import Any, Optional
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_file, read_text
 from ansible.module_utils.hestia_converge import Step, Subject
+from ansible.module_utils.hestia_logs import logs_of, remove_logs
 from ansible.module_utils.hestia_panel import Panel, PanelError, exists
 
 SELECTOR = "mail"
@@ -42,6 +43,8 @@ class MailState:
     missing: list[str] = field(default_factory=list)
     webmail_missing: bool = False
     leftovers: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+    """Webmail's logs of a domain that is to be gone and is."""
     linked: bool = False
     """Whether exim knows the domain."""
     public_key: str = ""
@@ -94,7 +97,11 @@ class MailDomain(Subject[MailState]):
             self._look_at_key(state)
         else:
             state.leftovers = [path for path in self._traces() if exists(path)]
+            state.logs = self._webmail_logs() if self.state == "absent" and not state.owner else []
         return state
+
+    def _webmail_logs(self) -> list[str]:
+        return logs_of(self.panel, f"{self.panel.conf.get('WEBMAIL_ALIAS') or 'webmail'}.{self.domain}")
 
     def _other_owner(self) -> str:
         for user in self.panel.users():
@@ -257,6 +264,8 @@ class MailDomain(Subject[MailState]):
             return Step("delete domain", lambda: self._change("v-delete-mail-domain"), tries=3)
         if state.leftovers:
             return Step("clear leftovers", lambda: self._clear(state, keep=False), "half-deleted mail domain")
+        if state.logs:
+            return Step("remove logs", lambda: remove_logs(state.logs))
         return self._next_to_counters(state) if self.panel.user_conf(self.user) else None
 
     # Act

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_file, read_text
 from ansible.module_utils.hestia_converge import Step, Subject
+from ansible.module_utils.hestia_logs import logs_of, remove_logs
 from ansible.module_utils.hestia_panel import Panel, PanelError, exists
 
 _ASIDE = ".hestia-fleet-"
@@ -47,6 +48,8 @@ class WebState:
     """Files of the domain that are there although there is no record."""
     aside: list[str] = field(default_factory=list)
     """Folders with content that was moved out of the way of the panel and belongs into this domain."""
+    logs: list[str] = field(default_factory=list)
+    """Logs of a domain that is to be gone and is."""
     shows_suspension: bool = False
     counted: bool = True
 
@@ -95,6 +98,7 @@ class WebDomain(Subject[WebState]):
         else:
             places = [self._folder, self._conf_folder, *files]
             state.leftovers = [path for path in places if exists(path) and self._is_ours(path)]
+            state.logs = logs_of(self.panel, self.domain) if self.state == "absent" else []
         vhosts = [self._vhost(system) for system in self._systems()]
         state.shows_suspension = any(_SUSPEND_ROOT in read_text(path) for path in vhosts)
         if conf:
@@ -237,6 +241,8 @@ class WebDomain(Subject[WebState]):
             return Step("delete domain", lambda: self._change("v-delete-web-domain"), tries=3)
         if state.leftovers:
             return Step("clear leftovers", lambda: self._clear(state, keep=False), "half-deleted web domain")
+        if state.logs:
+            return Step("remove logs", lambda: remove_logs(state.logs))
         return self._next_to_counters(state) if self.panel.user_conf(self.user) else None
 
     # Act
@@ -267,10 +273,6 @@ class WebDomain(Subject[WebState]):
                 shutil.rmtree(path)
             elif exists(path):
                 os.unlink(path)
-        if not keep:
-            for path in glob.glob(self.panel.path("var", "log", "*", "domains", f"{glob.escape(self.domain)}.*")):
-                if path.endswith((".log", ".bytes", ".error.log")):
-                    os.unlink(path)
 
     def _is_skeleton(self, folder: str) -> bool:
         """Whether a domain's folder holds nothing but what the panel puts into a new one."""

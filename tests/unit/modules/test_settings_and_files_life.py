@@ -12,6 +12,7 @@ from ansible.module_utils.hestia_converge import converge
 from ansible.module_utils.hestia_files import StandardFiles
 from ansible.module_utils.hestia_mail import MailDomain
 from ansible.module_utils.hestia_panel import Panel, PanelError
+from ansible.module_utils.hestia_web import WebDomain
 
 from controller.domain.config_keys import for_scope
 from controller.sandbox.fleet import SandboxFleet
@@ -74,6 +75,34 @@ def test_one_tier_only(server: SandboxServer) -> None:
     after = conf(server)
     assert after["PLUGIN_APP_INSTALLER"] == "false"
     assert (after["BACKUP_MODE"], after["POLICY_USER_EDIT_DNS_TEMPLATES"]) == ("zstd", "yes")
+
+
+def test_visitors_addresses_go_with_the_name_they_were_logged_for(server: SandboxServer) -> None:
+    do(server, "v-add-user", "logged", "Secret.logged", "ops@logged.test")
+    do(server, "v-add-web-domain", "logged", "logged.test")
+    do(server, "v-add-mail-domain", "logged", "logged.test")
+    folder = server.root / "var/log/nginx/domains"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def visited(host: str) -> None:
+        for ending in ("log", "log.1", "log.2.gz", "error.log", "bytes"):
+            (folder / f"{host}.{ending}").touch()
+
+    def left() -> set[str]:
+        return {path.name for path in folder.iterdir()}
+
+    alias = conf(server)["WEBMAIL_ALIAS"]
+    visited(f"{alias}.logged.test")
+    twice(Settings, settings=[wish("WEBMAIL_ALIAS", "inbox", "webmail_alias")])
+    assert not left()
+    for host in ("inbox.logged.test", "logged.test", "logged.test.login"):
+        visited(host)
+    gone = {"user": "logged", "domain": "logged.test", "state": "absent"}
+    twice(WebDomain, **gone, ip=None, aliases=None, backend_template=None, proxy_template=None)
+    twice(MailDomain, **gone, dkim=True, dkim_bits=2048, antispam=False, antivirus=False)
+    assert left() == {f"logged.test.login.{ending}" for ending in ("log", "log.1", "log.2.gz", "error.log", "bytes")}
+    do(server, "v-delete-user", "logged")
+    twice(Settings, settings=[wish("WEBMAIL_ALIAS", alias, "webmail_alias")])
 
 
 def test_a_label_that_was_changed_alone_is_drift(server: SandboxServer) -> None:
