@@ -14,6 +14,7 @@ from controller.domain.words import (
     RUNNABLE,
     ZONE_ACTION,
     Capability,
+    Desired,
     Driver,
     ServerStatus,
     TaskStatus,
@@ -280,6 +281,10 @@ def _refuse_while_used(session: Session, server: Server) -> None:
         )
     )
     if services:
+        wanted = select(Resource.id).where(Resource.server_id == server.id, Resource.service_id.is_not(None))
+        if session.scalar(wanted.where(Resource.desired != Desired.ABSENT).limit(1)) is None:
+            left = f"what is to be removed of {counted(services, 'service')} is still on {server.name}"
+            raise Refused(f"{left}; if it will never come back, disable it and say that it is lost")
         raise Refused(f"{server.name} still hosts {counted(services, 'service')}; move or end them first")
     accounts = session.scalar(select(func.count()).where(Account.server_id == server.id))
     if accounts:

@@ -46,6 +46,8 @@ def test_what_was_to_leave_a_lost_nameserver_is_over(fleet: Fleet, given_up: boo
     server_changes.set_status(fleet, "ada", "n2", "disabled")
     assert left_on(fleet, "n2") > 0
     assert status(fleet, going) is (ServiceStatus.ERROR if given_up else ServiceStatus.TERMINATING)
+    with pytest.raises(Refused, match="say that it is lost"):
+        server_changes.delete_server(fleet, "ada", "n2")
     server_loss.give_up(fleet, "ada", "n2")
     assert left_on(fleet, "n2") == 0
     assert (status(fleet, going), status(fleet, living)) == (ServiceStatus.TERMINATED, ServiceStatus.ACTIVE)
