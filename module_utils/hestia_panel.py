@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from ansible.module_utils.hestia_conf import read_file, read_records, read_text
 from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start, wait_for_session
 
 _HOME = "/usr/local/hestia"
+_DAY = 86400.0
+_UNPACKED = re.compile(r"ansible_hestia_\w+_payload_\w+")
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What the panel's exit codes mean, in words and to the caller (recordings of the panel; func/main.sh names them so).
@@ -246,9 +249,17 @@ class Panel:
         return "hestia-fleet-" + hashlib.sha256(self.home_dir.encode()).hexdigest()[:8] + "-"
 
     def _own_temporary_files(self) -> list[str]:
-        mine = self._temporary_prefix()
-        found = [os.path.join("/tmp", name) for name in os.listdir("/tmp") if name.startswith(mine)]
-        return [path for path in found if os.lstat(path).st_uid == os.geteuid()]
+        mine, old = self._temporary_prefix(), time.time() - _DAY
+        found = []
+        for name in os.listdir("/tmp"):
+            path = os.path.join("/tmp", name)
+            with contextlib.suppress(FileNotFoundError):
+                about = os.lstat(path)
+                # What Ansible unpacks stays behind when a module is killed; modules that only read need no lock.
+                left = _UNPACKED.fullmatch(name) and about.st_mtime < old
+                if about.st_uid == os.geteuid() and (left or name.startswith(mine)):
+                    found.append(path)
+        return found
 
     @contextlib.contextmanager
     def temporary_file(self, content: str, suffix: str = "") -> Iterator[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import time
+
 import pytest
-from ansible.module_utils.hestia_panel import Finished
+from ansible.module_utils.hestia_panel import Finished, Panel
 
 from controller.domain.failures import ErrorClass
 
@@ -42,3 +46,14 @@ def test_a_killed_command_is_looked_at_again() -> None:
     error = Finished("v-add-user", -9, "").error()
     assert str(error) == "v-add-user was killed by signal 9"
     assert error.error_class == "inconsistent"
+
+
+def test_what_killed_modules_have_unpacked_goes_after_a_day() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="ansible_hestia_usage_payload_", dir="/tmp") as running,
+        tempfile.TemporaryDirectory(prefix="ansible_hestia_config_payload_", dir="/tmp") as killed,
+        tempfile.TemporaryDirectory(prefix="ansible_somebody_payload_", dir="/tmp") as foreign,
+    ):
+        for folder in (killed, foreign):
+            os.utime(folder, (time.time() - 90_000,) * 2)
+        assert {running, killed, foreign} & set(Panel()._own_temporary_files()) == {killed}
