@@ -14,6 +14,8 @@ from controller.store.models import Server
 
 View = Mapping[str, Any]
 VALUES_SHOWN = 3
+_SWITCH = {"yes": "Yes", "no": "No"}
+"""Settings that are only shown hold these too."""
 
 
 def differing(server: Server, view: View | None, scope: str = Tier.ALL) -> int | None:
@@ -61,7 +63,7 @@ def shown(entry: ConfigKey, value: str) -> str:
     """A value as people read it."""
     if not value:
         return "not set"
-    return entry.choices.get(value, value) if entry.kind is Kind.CHOICE else value
+    return (entry.choices if entry.kind is Kind.CHOICE else _SWITCH).get(value, value)
 
 
 def _counted(entry: ConfigKey, values: Iterable[str]) -> str:
