@@ -42,8 +42,10 @@ def start(session: Session, actor: str) -> LongRun:
     run = LongRun(kind=KIND, title="Drift check", actor=actor, total=total, report={"open": [], "differing": []})
     session.add(run)
     session.flush()
+    services, looks = drift_looks.begin(session, run)
     # A service that has nothing on any server is as it should be.
-    run.done = total - drift_looks.begin(session, run)
+    run.done = total - services
+    run.report = {**run.report, "looks": looks}
     return run
 
 
@@ -81,7 +83,7 @@ def advance(database: Database) -> Ready:
         ).first()
         if run is None:
             return []
-        report: dict[str, Any] = {"open": list(run.report["open"]), "differing": list(run.report["differing"])}
+        report = {**run.report, "open": list(run.report["open"]), "differing": list(run.report["differing"])}
         report["open"] = [number for number in report["open"] if not _is_over(session, run, report, number)]
         ready = _go_on(session, run, report)
         run.report = report
@@ -101,6 +103,10 @@ def _go_on(session: Session, run: LongRun, report: dict[str, Any]) -> Ready:
         if portion is None:
             break
         server, ids = portion
+        if server is None:
+            _count(session, run, report, ids)
+            passed += len(ids)
+            continue
         if words := away_words(server):
             drift_looks.not_seen(session, run, server.id, ids, f"the server {words}")
             _count(session, run, report, ids)

@@ -25,8 +25,8 @@ Found = dict[int, dict[str, Any]]
 UNCERTAIN = "what it shall be is not certain now: it is being changed, or stands on something that is not known yet"
 
 
-def begin(session: Session, run: LongRun) -> int:
-    """Write down what is to be looked at; the number of services of which there is something."""
+def begin(session: Session, run: LongRun) -> tuple[int, int]:
+    """Write down what is to be looked at; the numbers of services of which there is something, and of looks."""
     rows = (
         select(
             literal(run.id), Resource.service_id, Resource.server_id, literal(False), literal({}, DriftLook.found.type)
@@ -37,8 +37,9 @@ def begin(session: Session, run: LongRun) -> int:
     )
     columns = ["run_id", "service_id", "server_id", "looked", "found"]
     session.execute(insert(DriftLook).from_select(columns, rows))
-    there = select(func.count(DriftLook.service_id.distinct())).where(DriftLook.run_id == run.id)
-    return session.scalar(there) or 0
+    there = select(func.count(DriftLook.service_id.distinct()), func.count()).where(DriftLook.run_id == run.id)
+    services, looks = session.execute(there).one()
+    return services, looks
 
 
 def forget(session: Session, run: LongRun) -> None:
@@ -46,8 +47,11 @@ def forget(session: Session, run: LongRun) -> None:
     session.execute(delete(DriftLook).where(DriftLook.run_id == run.id))
 
 
-def next_portion(session: Session, run: LongRun, busy: Collection[int]) -> tuple[Server, list[int]] | None:
-    """The server with the most services left that none of the run's tasks is at, and the next of its services."""
+def next_portion(session: Session, run: LongRun, busy: Collection[int]) -> tuple[Server | None, list[int]] | None:
+    """The server with the most services left that none of the run's tasks is at, and the next of its services.
+
+    No server: it was deleted meanwhile, and that is written down.
+    """
     left = (DriftLook.run_id == run.id, ~DriftLook.looked)
     server_id = session.scalar(
         select(DriftLook.server_id)
@@ -58,10 +62,13 @@ def next_portion(session: Session, run: LongRun, busy: Collection[int]) -> tuple
     )
     if server_id is None:
         return None
-    server = session.get_one(Server, server_id)
+    server = session.get(Server, server_id)
+    limit = PORTION[server.driver if server is not None else Driver.HESTIACP]
     following = select(DriftLook.service_id).where(*left, DriftLook.server_id == server_id)
-    ids = session.scalars(following.order_by(DriftLook.service_id).limit(PORTION[server.driver])).all()
-    return server, list(ids)
+    ids = list(session.scalars(following.order_by(DriftLook.service_id).limit(limit)))
+    if server is None:
+        _looked(session, run.id, server_id, ids, {})
+    return server, ids
 
 
 def away_words(server: Server) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from controller.domain.words import Reason
 from controller.store.models import Pipeline
 from controller.store.queries import DEPLOY_REASONS, Page, ordered, paged
-from controller.store.work_models import LongRun
+from controller.store.work_models import DriftLook, LongRun
 
 DRIFT_CHECK = "drift-check"
 
@@ -30,6 +30,15 @@ def find_drift_check(session: Session, run_id: int) -> LongRun | None:
 def newest_drift_check(session: Session) -> LongRun | None:
     """The drift check that runs or ran last."""
     return session.scalars(select(LongRun).where(LongRun.kind == DRIFT_CHECK).order_by(LongRun.id.desc())).first()
+
+
+def share_done(session: Session, run: LongRun) -> float:
+    """How far a drift check is, from 0 to 1: by looks at services on servers, which come sooner than whole services."""
+    looks = int(run.report.get("looks") or 0)
+    if run.finished_at is not None or not looks:
+        return min(1.0, run.done / run.total) if run.total else 1.0
+    left = select(func.count()).select_from(DriftLook).where(DriftLook.run_id == run.id, ~DriftLook.looked)
+    return 1 - (session.scalar(left) or 0) / looks
 
 
 def newest_changes(session: Session, service_ids: Collection[int]) -> dict[int, tuple[int, Reason]]:

@@ -97,6 +97,7 @@ ACTION_WORDS = {
     "dns.account": "DNS account",
     "dns.zone": "DNS zone",
     "server.status": "Server",
+    "server.verify": "Comparison",
 }
 
 

@@ -17,15 +17,15 @@ from controller.operations.drift_repair import changed_since, differs, repair_al
 from controller.operations.records import must
 from controller.store.base import utcnow
 from controller.store.options import load
-from controller.store.run_queries import drift_page, find_drift_check, newest_changes
+from controller.store.run_queries import drift_page, find_drift_check, newest_changes, share_done
 from controller.store.work_models import LongRun
 from controller.web.access import Access, page
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id
 from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
 
-ESTIMATE_FROM = 3
-"""Things done before an estimate is worth saying."""
+ESTIMATE_FROM = 0.02
+"""Share of a check that is done before an estimate is worth saying."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Times:
     left: float | None
 
 
-def times(run: LongRun, now: dt.datetime) -> Times:
-    """By what has been done so far."""
+def times(run: LongRun, share: float, now: dt.datetime) -> Times:
+    """By the share that has been done so far."""
     taken = max(0.0, ((run.finished_at or now) - run.started_at).total_seconds())
-    if run.finished_at is not None or run.done < ESTIMATE_FROM or run.done > run.total:
+    if run.finished_at is not None or share < ESTIMATE_FROM:
         return Times(taken, None)
-    return Times(taken, taken / run.done * (run.total - run.done))
+    return Times(taken, taken / share * (1 - share))
 
 
 def run_state(run: LongRun) -> tuple[str, str]:
@@ -66,12 +66,14 @@ def schedule_words(options: DriftOptions) -> str:
 def run_list(request: Request) -> Response:
     with database_of(request).read() as session:
         found = drift_page(session, page=page_number(request))
+        shares = {run.id: share_done(session, run) for run in found.items}
         return render(
             request,
             "admin/drift/list.html",
             found=found,
             states={run.id: run_state(run) for run in found.items},
-            times={run.id: times(run, utcnow()) for run in found.items},
+            shares=shares,
+            times={run.id: times(run, shares[run.id], utcnow()) for run in found.items},
             running=next((run for run in found.items if run.finished_at is None), None),
             schedule=schedule_words(load(session, DriftOptions)),
         )
@@ -81,6 +83,7 @@ def detail(request: Request) -> Response:
     with database_of(request).read() as session:
         run = must(find_drift_check(session, path_id(request)), "drift check", path_id(request))
         entries = run.report.get("differing", [])
+        share = share_done(session, run)
         newest = newest_changes(session, [entry["service_id"] for entry in entries])
         since = {
             entry["service_id"]: "Repair started"
@@ -94,7 +97,8 @@ def detail(request: Request) -> Response:
             "admin/drift/detail.html",
             run=run,
             state=run_state(run),
-            times=times(run, utcnow()),
+            share=share,
+            times=times(run, share, utcnow()),
             entries=entries,
             reported=REPORTED,
             repairable={entry["service_id"] for entry in entries if differs(entry)} - set(since),

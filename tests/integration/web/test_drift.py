@@ -29,7 +29,7 @@ def test_a_check_is_started_watched_and_cancelled(world: World) -> None:
     run = runs(world)[-1]
     assert answer.headers["location"] == f"/admin/drift/{run.id}"
     text = browser.get(answer.headers["location"]).text
-    assert "Looking at the services" in text
+    assert "Looking at the servers" in text
     assert 'hx-trigger="every 2s"' in text
     browser.submit("/admin/drift")
     assert "a drift check is running already" in browser.get("/admin").text
