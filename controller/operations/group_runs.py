@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from controller.automation.group_wishes import server_settings
+from controller.automation.group_wishes import server_files, server_settings
 from controller.domain.words import (
     CONFIG_ACTION,
     FILES_ACTION,
@@ -30,6 +32,8 @@ Key = int | str
 KINDS = ("config", "files", "status")
 FILES = "standard"
 """Name of the resource that stands for a server's standard files."""
+WISH = "wish"
+"""Argument of a preview's tasks: a mark of what was looked for."""
 TITLES = {
     ("config", "all"): "Settings of all servers",
     ("config", "web"): "Settings of web servers",
@@ -45,11 +49,26 @@ def preview(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all") -
     return _run(fleet, actor, key, kind, scope, check=True)
 
 
-def apply(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all") -> Pipeline:
+def apply(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all", *, shown: int | None = None) -> Pipeline:
     """Push to every server that it concerns, one after another; one that an earlier push has not reached yet (it is
-    away, or its turn has not come) keeps its task of that. Raises NotFound, Invalid, Refused.
+    away, or its turn has not come) keeps its task of that.
+
+    ``shown``: the preview (id of its pipeline) that is confirmed by this; refused when what it showed is not what is
+    wanted any more. Raises NotFound, Invalid, Refused.
     """
-    return _run(fleet, actor, key, kind, scope, check=False)
+    return _run(fleet, actor, key, kind, scope, check=False, shown=shown)
+
+
+def is_as_shown(session: Session, group: ServerGroup, preview: Pipeline, kind: str, scope: str) -> bool:
+    """Whether a push would still bring what a preview looked for, to the same servers."""
+    seen = {task.server_id: task.arguments.get(WISH) for task in preview.tasks}
+    return seen == {server.id: _wish(session, server, kind, scope) for server in concerned(session, group, kind, scope)}
+
+
+def _wish(session: Session, server: Server, kind: str, scope: str) -> str:
+    """A short mark of all that a push would bring to a server."""
+    wanted = server_settings(server, scope) if kind == "config" else server_files(session, server)
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
 
 
 def members(session: Session, group: ServerGroup) -> list[Server]:
@@ -71,7 +90,9 @@ def concerned(session: Session, group: ServerGroup, kind: str, scope: str) -> li
     return [server for server in panels if server_settings(server, scope)]
 
 
-def _run(fleet: Fleet, actor: str, key: Key, kind: str, scope: str, *, check: bool) -> Pipeline:
+def _run(
+    fleet: Fleet, actor: str, key: Key, kind: str, scope: str, *, check: bool, shown: int | None = None
+) -> Pipeline:
     fields = Fields()
     fields.choice("kind", kind, KINDS)
     fields.choice("scope", scope, SCOPES if kind == "config" else ("all",))
@@ -83,6 +104,8 @@ def _run(fleet: Fleet, actor: str, key: Key, kind: str, scope: str, *, check: bo
         servers = concerned(session, group, kind, scope)
         if not servers:
             raise Refused(_nobody(group, kind, scope))
+        if shown is not None and not is_as_shown(session, group, session.get_one(Pipeline, shown), kind, scope):
+            raise Refused(f"what {group.name} wants has changed since this preview; look again")
         pipeline, ready = _start(session, actor, group, servers, kind, scope, check=check)
         if not check:
             message = f"{pipeline.title}: {', '.join(task.server.name for task in pipeline.tasks)}"
@@ -121,7 +144,16 @@ def _start(
         reason=Reason.CONFIG if kind == "config" else Reason.FILES,
         title=title,
         actor=actor,
-        tasks=[ServerTask(server, action, name, resources[server.id].id) for server in servers],
+        tasks=[
+            ServerTask(
+                server,
+                action,
+                name,
+                resources[server.id].id,
+                arguments={WISH: _wish(session, server, kind, scope)} if check else {},
+            )
+            for server in servers
+        ],
         group_id=group.id,
         priority=CUSTOMER_CLICK if check else DEPLOYMENT,
         check=check,

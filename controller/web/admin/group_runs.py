@@ -26,7 +26,7 @@ from controller.store.group_queries import (
     reach,
     views,
 )
-from controller.store.models import Pipeline, Task
+from controller.store.models import Pipeline, ServerGroup, Task
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab
 from controller.web.group_state import drift_state, shown
@@ -173,7 +173,9 @@ def detail(request: Request) -> Response:
         return _run_page(request, session, run, group=group)
 
 
-def _run_page(request: Request, session: Session, run: Pipeline, **context: Any) -> Response:
+def _run_page(
+    request: Request, session: Session, run: Pipeline, group: ServerGroup | None = None, **context: Any
+) -> Response:
     found = found_by(session, run)
     places = [Place(thing, run.check) for _, things in found.servers for thing in things]
     asked = asked_for([place.task for place in places])
@@ -187,6 +189,7 @@ def _run_page(request: Request, session: Session, run: Pipeline, **context: Any)
     )
     over = run.check and run.finished_at is not None
     newer = newer_run(session, run) if over else None
+    as_shown = not over or group is None or asked is None or operations.is_as_shown(session, group, run, *asked)
     return render(
         request,
         "admin/groups/run.html",
@@ -195,9 +198,10 @@ def _run_page(request: Request, session: Session, run: Pipeline, **context: Any)
         done=found.done,
         state=run_state(summary),
         verdict=_verdict(summary),
-        confirm=summary.changed if over and newer is None else 0,
+        confirm=summary.changed if over and newer is None and as_shown else 0,
         again=asked if run.finished_at is not None and asked and asked[0] != "status" else None,
-        stale=_stale(summary, newer),
+        stale=_stale(summary, newer, as_shown=as_shown),
+        group=group,
         **context,
     )
 
@@ -208,10 +212,12 @@ def _verdict(run: GroupRun) -> str:
     return "Finished; nothing was changed" if run.pipeline.check else "Finished"
 
 
-def _stale(run: GroupRun, newer: Pipeline | None) -> tuple[str, str] | None:
+def _stale(run: GroupRun, newer: Pipeline | None, *, as_shown: bool) -> tuple[str, str] | None:
     """Why a preview is not to be confirmed any more, or what confirming it leaves out."""
     if newer is not None:
         return "This preview is old", "Something was applied to the group since. Look again to see how it is now."
+    if not as_shown:
+        return "This preview is old", "What the group wants has changed since. Look again before it is applied."
     if run.pipeline.check and run.finished and run.failed and run.changed:
         return (
             "Not every server could be looked at",
@@ -252,7 +258,7 @@ def confirm(request: Request) -> Response:
         flash(request, "Nothing was done: this is no preview, or its details were cleaned away.", "danger")
         return RedirectResponse(address, 303)
     with refusal_flashed(request):
-        started = operations.apply(fleet_of(request), actor_of(request), group_id, *asked)
+        started = operations.apply(fleet_of(request), actor_of(request), group_id, *asked, shown=run.id)
         address = f"/admin/groups/{group_id}/runs/{started.id}"
     return RedirectResponse(address, 303)
 

@@ -100,6 +100,20 @@ def test_what_would_change_is_shown_setting_by_setting_and_confirmed_once(manage
     assert "1 of 2 did not work" in browser.get(f"/admin/groups/{managed.group_id}").text
 
 
+def test_what_was_shown_is_what_is_applied_or_nothing(managed: World) -> None:
+    browser = managed.browser("operator")
+    address = started(managed, browser, "config", "mail")
+    finish(managed, address, mail01={"before": {"WEBMAIL_ALIAS": "webmail"}, "after": {"WEBMAIL_ALIAS": "post"}})
+    assert "Apply to 1 server" in browser.get(address).text
+    with managed.fleet.database.write() as session:
+        session.get_one(ServerGroup, managed.group_id).config = {"LANGUAGE": "pl", "WEBMAIL_ALIAS": "letters"}
+    text = unescape(browser.get(address).text)
+    assert "What the group wants has changed since" in text
+    assert "Apply to" not in text
+    assert browser.submit(address.replace("/runs/", "/apply/")).headers["location"] == address
+    assert "has changed since this preview; look again" in unescape(browser.get(address).text)
+
+
 def test_why_a_server_could_not_be_looked_at_stands_beside_it(managed: World) -> None:
     browser = managed.browser("operator")
     address = started(managed, browser, "config", "all")
