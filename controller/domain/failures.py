@@ -144,6 +144,8 @@ CLASS_WORDS: Mapping[ErrorClass, tuple[str, str]] = {
 # pinned one, and Ansible does not call that unreachable.
 KEY_WORDS = ("host key verification failed", "remote host identification has changed", "using a ssh password instead")
 LOGIN_WORDS = ("permission denied", "invalid/incorrect")
+SHELL_WORDS = ("this account is currently not available", "allows sftp connections only")
+"""What a login that may not run commands is told: by nologin, and by an SSH server that only takes files."""
 SUDO_WORDS = ("missing sudo password", "incorrect sudo password", "a password is required", "not in the sudoers file")
 
 
@@ -168,6 +170,9 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> tuple[ErrorClas
     said = str(result.get("module_stderr") or "").strip().splitlines()
     if any(words in text for words in SUDO_WORDS for text in (lowered, *(line.lower() for line in said))):
         return ErrorClass.AUTHENTICATION, f"the server refused sudo: {said[-1] if said else message}"
+    heard = f"{lowered} {result.get('module_stdout') or ''} {' '.join(said)}".lower()
+    if any(words in heard for words in SHELL_WORDS):
+        return ErrorClass.AUTHENTICATION, "this login may not run commands on the server; it has no shell"
     return ErrorClass.INTERNAL, f"{message} ({said[-1]})" if said else message
 
 

@@ -17,6 +17,8 @@ from controller.store.models import Server, ServerGroup
 from controller.store.queries import find_group
 
 Key = int | str
+DATABASE_PATHS = ("DB_PMA_ALIAS", "DB_PGA_ALIAS")
+"""Paths beside each other on every site."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ def set_config(fleet: Fleet, actor: str, key: Key, tier: str, values: Mapping[st
                 config[name] = value
             if before != value:
                 lines.append(f"{name}: {before or 'not managed'} -> {value or 'not managed'}")
+        for name in DATABASE_PATHS:
+            others = [config[other] for other in DATABASE_PATHS if other != name and other in config]
+            if wanted.get(name) in others:
+                fields.problem(name, "the other database tool has this path")
+        fields.finish()
         group.config = config
         if lines:
             audit(session, actor, "group.config", group.name, message="; ".join(lines), group_id=group.id)

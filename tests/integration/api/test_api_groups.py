@@ -116,6 +116,15 @@ def test_a_bad_setting_is_refused(client: TestClient, filled: Fleet, tier: str, 
     assert client.patch("/groups/Group/config/ftp", json={}).status_code == 404
 
 
+def test_two_database_tools_have_two_paths(client: TestClient) -> None:
+    assert client.patch("/groups/Group/config/web", json={"DB_PMA_ALIAS": "db"}).status_code == 200
+    answer = client.patch("/groups/Group/config/web", json={"DB_PGA_ALIAS": "db"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "DB_PGA_ALIAS", "reason": "the other database tool has this path"}]
+    both = client.patch("/groups/Group/config/web", json={"DB_PMA_ALIAS": "my", "DB_PGA_ALIAS": "db"})
+    assert both.status_code == 200
+
+
 def test_standard_files(client: TestClient, filled: Fleet) -> None:
     files = client.get("/groups/Group/files").json()["items"]
     assert [file["name"] for file in files] == list(STANDARD_FILES)

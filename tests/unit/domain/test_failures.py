@@ -126,6 +126,8 @@ FAILED: list[tuple[dict[str, Any], ErrorClass]] = [
              "enabled. Please add this host's fingerprint to your known_hosts file to manage this host."},
      ErrorClass.HOST_KEY_CHANGED),
     ({"msg": "Task failed: Missing sudo password"}, ErrorClass.AUTHENTICATION),
+    ({"msg": NO_JSON, "module_stdout": "This account is currently not available.\r\n"}, ErrorClass.AUTHENTICATION),
+    ({"msg": NO_JSON, "module_stderr": "This service allows sftp connections only.\n"}, ErrorClass.AUTHENTICATION),
     ({"msg": "Task failed: Incorrect sudo password"}, ErrorClass.AUTHENTICATION),
     ({"msg": NO_JSON, "module_stderr": "sudo: a password is required\n", "rc": 1}, ErrorClass.AUTHENTICATION),
     ({"msg": NO_JSON, "rc": 1,
