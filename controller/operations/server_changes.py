@@ -26,7 +26,13 @@ from controller.engine.rows import take
 from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
 from controller.operations.records import audit, counted, must, note
-from controller.operations.server_fields import CAPACITY_MAX, TIMEOUT_MAX, check_api, check_capabilities
+from controller.operations.server_fields import (
+    CAPACITY_MAX,
+    TIMEOUT_MAX,
+    check_api,
+    check_capabilities,
+    refuse_second_entry,
+)
 from controller.operations.servers import queue_check
 from controller.store.models import Account, Activity, Pipeline, Resource, Server, Task
 from controller.store.portions import portions
@@ -89,6 +95,8 @@ def edit(fleet: Fleet, actor: str, key: Key, **changes: Any) -> Server:
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a server {server.name} already", field="name") from None
+        if {"address", "port", "api_url", "api_server_id"} & values.keys():
+            refuse_second_entry(session, server)
         if not took_zones and Capability.DNS in server.open_roles:
             zone_rollout.missing_zones(session, server)
         after = _shown(server)

@@ -9,10 +9,14 @@ from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from controller.automation.hostkeys import HostKey, HostKeyError, scan
 from controller.domain.words import Capability, Driver
+from controller.operations.errors import Conflict
 from controller.operations.fields import Fields
+from controller.store.models import Server
 
 UNIX_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 API_SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -94,3 +98,16 @@ def check_api(fields: Fields, url: Any, key: Any, server_id: Any) -> str:
     if not isinstance(server_id, str) or not API_SERVER.fullmatch(server_id):
         fields.problem("api.server_id", "must be of letters, digits, dots, dashes and underscores")
     return text.rstrip("/")
+
+
+def refuse_second_entry(session: Session, server: Server) -> None:
+    """One server, one entry: two would be changed by two tasks at once. Raises Conflict (``address``, ``api_url``)."""
+    others = select(Server.name).where(Server.id != server.id, Server.driver == server.driver)
+    if server.driver is Driver.POWERDNS:
+        field, place = "api_url", server.api_url
+        same = others.where(Server.api_url == server.api_url, Server.api_server_id == server.api_server_id)
+    else:
+        field, place = "address", f"{server.address}, port {server.port}"
+        same = others.where(Server.address == server.address, Server.port == server.port)
+    if name := session.scalar(same.limit(1)):
+        raise Conflict(f"{place} is {name} already", field=field)

@@ -23,6 +23,7 @@ from controller.operations.server_fields import (
     check_capabilities,
     check_login,
     clean_private_key,
+    refuse_second_entry,
     scan_host_key,
 )
 from controller.store.models import Server, Task
@@ -126,6 +127,7 @@ def add(
             session.flush()
         except IntegrityError:
             raise Conflict(f"there is a server {name} already", field="name") from None
+        refuse_second_entry(session, server)
         note(session, "server.added", f"Server {name} added", actor=actor, server_id=server.id)
         audit(
             session,

@@ -153,6 +153,12 @@ def test_a_server_is_added_and_its_key_pinned(client: TestClient, filled: Fleet,
     again = client.post("/servers", json=body_for(sandbox))
     assert again.status_code == 409
     assert again.json()["errors"][0]["field"] == "name"
+    # The same server under another name would be changed by two tasks at once.
+    twice = client.post("/servers", json=body_for(sandbox, name="web10"))
+    assert twice.status_code == 409
+    assert twice.json()["errors"][0]["field"] == "address"
+    assert "is web09 already" in twice.text
+    assert client.delete("/servers/web09").is_success
     same_key = body_for(sandbox, name="web10", host_key_fingerprint=server["host_key"]["fingerprint"])
     assert client.post("/servers", json=same_key).status_code == 201
 

@@ -288,13 +288,15 @@ def test_much_goes_in_many_small_transactions_and_nobody_waits(fleet: Fleet) -> 
 
     writer = threading.Thread(target=write)
     writer.start()
+    began = time.monotonic()
     try:
         assert clean_up(fleet) == "removed 601 tasks, 16 000 events"
     finally:
+        took = time.monotonic() - began
         over.set()
         writer.join()
     assert len(waits) > 20
-    assert max(waits) < 1.0
+    assert max(waits) < took / 2
     assert not there(fleet, long_log)
 
 
