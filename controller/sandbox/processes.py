@@ -61,9 +61,10 @@ def children(pid: int) -> list[int]:
 def is_alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        # A first thread that has ended looks like the whole process; the others may still hold its ports.
+        return state != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
-    return state != "Z"
 
 
 def kill(pid: int, how: signal.Signals = signal.SIGTERM) -> None:

@@ -67,7 +67,7 @@ def dropping(address: tuple[str, int]) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with installation(tmp_path_factory.mktemp("dead"), pace=1.0, machines=MACHINES) as running:
+    with installation(tmp_path_factory.mktemp("dead"), pace=0.5, machines=MACHINES) as running:
         quick_retries(running.fleet, attempts=500, delay=1.0)
         with running.fleet.database.write() as session:
             session.execute(update(Server).values(group_id=None))
@@ -112,12 +112,12 @@ def waiting_words(demo: Demo, service_id: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def both_dead(demo: Demo) -> Iterator[list[Service]]:
-    """Neither of the two answers; three services are ordered on each of them."""
+def both_dead(demo: Demo, orders: int) -> Iterator[list[Service]]:
+    """Neither of the two answers; so many services are ordered on each of them."""
     for name in DEAD:
         demo.servers[name].stop()
     with silent(("127.0.0.1", demo.servers["silent"].port)), dropping(("127.0.0.1", demo.servers["dropping"].port)):
-        yield [order(demo, name, f"{name}-{next(NUMBERS)}.com") for _ in range(3) for name in DEAD]
+        yield [order(demo, name, f"{name}-{next(NUMBERS)}.com") for _ in range(orders) for name in DEAD]
 
 
 def back_again(demo: Demo, stuck: list[Service]) -> None:
@@ -131,7 +131,7 @@ def back_again(demo: Demo, stuck: list[Service]) -> None:
 
 
 def test_work_on_a_dead_server_waits_while_the_others_go_on_and_goes_on_when_it_is_back(demo: Demo) -> None:
-    with both_dead(demo) as stuck:
+    with both_dead(demo, orders=1) as stuck:
         seconds_to_live(demo, "beside-the-dead.com")
         until(
             lambda: all(any("come back" in words for words in waiting_words(demo, each.id)) for each in stuck),
@@ -144,7 +144,7 @@ def test_work_on_a_dead_server_waits_while_the_others_go_on_and_goes_on_when_it_
 @pytest.mark.long
 def test_a_dead_server_costs_the_others_no_time(demo: Demo) -> None:
     ratios = []
-    with both_dead(demo) as stuck:
+    with both_dead(demo, orders=3) as stuck:
         # In pairs, so that whatever else the machine does is shared by both, and in turn first and second.
         for number in range(ROUNDS):
             pair = {}

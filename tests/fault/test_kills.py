@@ -13,7 +13,7 @@ from controller.domain.words import ServiceStatus, TaskStatus
 from controller.operations import products
 from controller.sandbox.demo import GROUP, Demo
 from controller.store.models import Service, Task, TaskEvent
-from tests.support.demo import installation, leftovers, nothing_is_left_of_runs, order, settle, until, wait_for
+from tests.support.demo import installation, leftovers, nothing_is_left_of_runs, order, pause, settle, until, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +89,15 @@ def narrow(demo: Demo) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("server_of", "command", "point"),
     [
-        ("web", "v-add-web-domain", "directory"),
         ("web", "v-add-web-domain", "vhost"),
-        ("web", "v-add-web-domain", "counters"),
-        ("web", "v-add-user", "system-user"),
         ("web", "v-add-user", "data"),
         ("mail", "v-add-mail-domain", "record"),
-        ("mail", "v-add-mail-domain", "config"),
         ("dns", "v-rebuild-dns-domain", "zone-line"),
+        # What the roles' own tests go through at every point.
+        pytest.param("web", "v-add-web-domain", "directory", marks=pytest.mark.long),
+        pytest.param("web", "v-add-web-domain", "counters", marks=pytest.mark.long),
+        pytest.param("web", "v-add-user", "system-user", marks=pytest.mark.long),
+        pytest.param("mail", "v-add-mail-domain", "config", marks=pytest.mark.long),
     ],
 )
 def test_a_panel_command_killed_in_the_middle_is_repaired(
@@ -149,7 +150,7 @@ def test_a_paused_worker_writes_nothing_over_the_newer_attempt(demo: Demo, tmp_p
     until(lambda: running(demo, service.id, "web.account"), words="web.account never ran")
     paused = demo._worker
     assert paused is not None
-    paused.send_signal(signal.SIGSTOP)
+    pause(demo, paused)
     try:
         demo.start_worker()
         done = wait_for(demo, service.id, ServiceStatus.ACTIVE)

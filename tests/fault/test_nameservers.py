@@ -194,6 +194,7 @@ def rollouts_are_over(demo: Demo) -> None:
     until(over, 180, "a rollout goes on and on")
 
 
+@pytest.mark.long
 def test_a_nameserver_that_comes_while_a_service_is_built_has_its_key_too(demo: Demo) -> None:
     fleet, name = demo.fleet, "still-coming.com"
     demo.servers["mx01"].faults.hang("v-add-mail-domain", 4, times=1)

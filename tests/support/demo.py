@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -95,6 +98,33 @@ def tasks(demo: Demo, service_id: int) -> list[tuple[str, str, str, str | None]]
     with demo.fleet.database.read() as session:
         query = select(Task).where(Task.service_id == service_id).order_by(Task.id)
         return [(task.action, task.server.name, task.status.value, task.error) for task in session.scalars(query)]
+
+
+def pause(demo: Demo, worker: subprocess.Popen[bytes]) -> None:
+    """Stop a worker where it stands, but not in the middle of writing: SQLite's lock would keep everybody waiting."""
+    files = sorted(demo.settings.home.glob("*.db"))
+    assert files
+
+    def stands() -> bool:
+        worker.send_signal(signal.SIGSTOP)
+        if all(_can_be_written(path) for path in files):
+            return True
+        worker.send_signal(signal.SIGCONT)
+        return False
+
+    until(stands, 30, "the worker writes all the time")
+
+
+def _can_be_written(path: Path) -> bool:
+    connection = sqlite3.connect(path, timeout=0.2)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
+        return True
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
 
 
 def leftovers(demo: Demo) -> list[str]:

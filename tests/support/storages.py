@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import psycopg
+import pytest
 import redis
 
 from controller.automation.supervisor import die_with_parent
@@ -29,6 +30,10 @@ from controller.store.schema import upgrade
 
 NAMES = ("sqlite", "postgres")
 TEMPLATE = "fleet_template"
+MOSTLY_SQLITE = pytest.mark.parametrize(
+    "storage", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
+"""For tests of rules more than of storages: PostgreSQL's turn is in `make test-long`."""
 START_SECONDS = 30.0
 
 

@@ -25,6 +25,9 @@ from controller.store.models import OperationLog, Pipeline, Resource, Server, Se
 from controller.store.options import save
 from controller.store.queries import last_verification
 from controller.store.work_models import DriftLook, LongRun
+from tests.support.storages import MOSTLY_SQLITE
+
+pytestmark = MOSTLY_SQLITE
 
 GOOD = Outcome(ok=True, facts={"ip": "192.0.2.1"})
 DIFFERS = {"diff": {"before": {"package": "old"}, "after": {"package": "new"}}}

@@ -16,6 +16,9 @@ from controller.store.base import utcnow
 from controller.store.models import Resource, Server, Service, Task
 from controller.store.work_models import LongRun
 from tests.support.rows import come_back, give_up, order, status, work
+from tests.support.storages import MOSTLY_SQLITE
+
+pytestmark = MOSTLY_SQLITE
 
 
 def roll(fleet: Fleet, away: str = "") -> None:

@@ -12,6 +12,9 @@ from controller.operations.errors import Refused
 from controller.store.models import Account, OperationLog, Resource, Server, Task
 from tests.integration.operations.test_server_changes import roll
 from tests.support.rows import give_up, order, status, work
+from tests.support.storages import MOSTLY_SQLITE
+
+pytestmark = MOSTLY_SQLITE
 
 
 def left_on(fleet: Fleet, name: str) -> int:

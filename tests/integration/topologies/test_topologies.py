@@ -97,6 +97,7 @@ def test_all_its_nameservers_answer_and_say_the_same(demo: Demo, topology: str) 
     until(lambda: verdict(demo, domain)[0], 30, f"the product says {verdict(demo, domain)}")
 
 
+@pytest.mark.long
 def test_nameservers_inside_the_zone_they_serve_have_their_addresses(demo: Demo) -> None:
     """The provider's own domain: its zone would not load without them, whatever kind of server they are."""
     live = sell(demo.fleet, "three tiers", "fleet.test")
