@@ -58,6 +58,7 @@ def test_ticked_tasks_are_acted_on_after_a_question(staff: Page, demo: Demo, pic
     expect(staff.get_by_text("0 tasks queued again.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_drift_check_finds_and_repairs(staff: Page, demo: Demo, pictures: Path) -> None:
     made = order(demo, "browser-drift.com")
     wait_for(demo, made.id, ServiceStatus.ACTIVE)

@@ -65,7 +65,7 @@ def check(client: TestClient, fleet: Fleet, content: bytes, headers: dict[str, s
     assert rows(fleet) == before
 
 
-many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many

@@ -270,6 +270,7 @@ def test_status(driver: Driver, server: SandboxServer) -> None:
     assert facts["users"] == len(server.state()["users"])
 
 
+@pytest.mark.long
 def test_a_domain_of_another_account_is_refused(driver: Driver, name: str, fresh) -> None:
     other, domain = fresh(), f"{name}.test"
     records = zone_records(domain)

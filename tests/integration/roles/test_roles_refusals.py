@@ -16,12 +16,12 @@ from tests.integration.roles.conftest import Driver, Step, account, run_module, 
 
 HOSTILE = [
     "$(touch {trap})",
-    "a'; touch {trap}; '",
     "--help",
     "a\nb",
-    "../../x",
     # One kind of each is enough for the short run.
     pytest.param("`touch {trap}`", marks=pytest.mark.long),
+    pytest.param("a'; touch {trap}; '", marks=pytest.mark.long),
+    pytest.param("../../x", marks=pytest.mark.long),
     pytest.param('a" b', marks=pytest.mark.long),
     pytest.param("a;touch {trap}", marks=pytest.mark.long),
 ]
