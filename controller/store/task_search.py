@@ -18,7 +18,7 @@ from controller.domain.words import Desired, TaskStatus
 from controller.store.models import Account, Server, Service, Task
 from controller.store.queries import has_lower, is_id, like
 
-FOUND_MAX = 10_000
+FOUND_MAX = 5_000
 """Tasks that a search lists at most, the newest ones."""
 FEW_SERVICES = 1000
 FEW_SERVERS = 5
