@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -62,12 +63,19 @@ def apply(fleet: Fleet, actor: str, key: Key, kind: str, scope: str = "all", *, 
 def is_as_shown(session: Session, group: ServerGroup, preview: Pipeline, kind: str, scope: str) -> bool:
     """Whether a push would still bring what a preview looked for, to the same servers."""
     seen = {task.server_id: task.arguments.get(WISH) for task in preview.tasks}
-    return seen == {server.id: _wish(session, server, kind, scope) for server in concerned(session, group, kind, scope)}
+    return seen == _wishes(session, concerned(session, group, kind, scope), kind, scope)
 
 
-def _wish(session: Session, server: Server, kind: str, scope: str) -> str:
-    """A short mark of all that a push would bring to a server."""
-    wanted = server_settings(server, scope) if kind == "config" else server_files(session, server)
+def _wishes(session: Session, servers: Sequence[Server], kind: str, scope: str) -> dict[int, str]:
+    """A short mark of all that a push would bring to each server."""
+    if kind == "config":
+        return {server.id: _mark(server_settings(server, scope)) for server in servers}
+    # Files go to servers of one group, so all get the same.
+    same = _mark(server_files(session, servers[0])) if servers else ""
+    return dict.fromkeys((server.id for server in servers), same)
+
+
+def _mark(wanted: Any) -> str:
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
 
 
@@ -139,6 +147,7 @@ def _start(
         later = [server for server in servers if resources[server.id].id in waiting]
         servers = [server for server in servers if resources[server.id].id not in waiting]
         title += _told_later([(server.name, waiting[resources[server.id].id]) for server in later])
+    wishes = _wishes(session, servers, kind, scope) if check else {}
     return start_server_run(
         session,
         reason=Reason.CONFIG if kind == "config" else Reason.FILES,
@@ -150,7 +159,7 @@ def _start(
                 action,
                 name,
                 resources[server.id].id,
-                arguments={WISH: _wish(session, server, kind, scope)} if check else {},
+                arguments={WISH: wishes[server.id]} if check else {},
             )
             for server in servers
         ],
