@@ -76,9 +76,7 @@ def edit_product(
 ) -> None:
     """Change a product; what is not named stays, and so do services that are there."""
     from controller.operations import products
-    from controller.operations.records import must
     from controller.store.models import Product
-    from controller.store.queries import find_product
     from controller.web.api.represent import product_answer
 
     given: dict[str, Any] = {
@@ -92,16 +90,7 @@ def edit_product(
     if not changes:
         raise BadInput("nothing to change: name at least one option")
     with opened() as fleet:
-        with fleet.database.read() as session:
-            product = must(find_product(session, key), "product", key)
-        whole: dict[str, Any] = {
-            "name": product.name,
-            "description": product.description,
-            "active": product.active,
-            "self_service": product.self_service,
-            "zone_template": product.zone_template_id,
-        } | changes
-        products.edit(fleet, actor(), product.id, **whole)
+        product = products.edit(fleet, actor(), key, **changes)
         with fleet.database.read() as session:
             answer = product_answer(session, session.get_one(Product, product.id))
     if as_json:

@@ -17,6 +17,8 @@ from controller.operations.server_changes import template_id
 from controller.store.models import Product
 from controller.store.queries import find_group, find_product
 
+EDITABLE = frozenset({"name", "description", "active", "self_service", "zone_template"})
+
 
 def create(
     fleet: Fleet,
@@ -73,45 +75,35 @@ def create(
     return product
 
 
-def edit(
-    fleet: Fleet,
-    actor: str,
-    key: int | str,
-    *,
-    name: str,
-    description: str = "",
-    active: bool = True,
-    self_service: bool = False,
-    zone_template: int | str | None = None,
-) -> Product:
-    """Name, description, whether it is sold (to whom), and the template of its zones; services that are there keep
-    what they have. Raises NotFound, Invalid, Conflict.
+def edit(fleet: Fleet, actor: str, key: int | str, **changes: Any) -> Product:
+    """Change ``name``, ``description``, ``active``, ``self_service``, ``zone_template`` (of zones, None: no choice);
+    what is not named stays, and so does what services that are there have. Raises NotFound, Invalid, Conflict.
     """
+    unknown = set(changes) - EDITABLE
+    if unknown:
+        raise TypeError(f"not a field of a product: {', '.join(sorted(unknown))}")
     fields = Fields()
-    name = fields.name("name", name)
-    description = fields.text("description", description, maximum=1000, required=False)
+    values = dict(changes)
+    if "name" in values:
+        values["name"] = fields.name("name", values["name"])
+    if "description" in values:
+        values["description"] = fields.text("description", values["description"], maximum=1000, required=False)
     with fleet.database.write() as session:
         product = must(find_product(session, key), "product", key)
-        template = template_id(session, fields, zone_template)
+        if "zone_template" in values:
+            values["zone_template_id"] = template_id(session, fields, values.pop("zone_template"))
         fields.finish()
-        changes = {
-            "name": name,
-            "description": description,
-            "active": active,
-            "self_service": self_service,
-            "zone_template_id": template,
-        }
         lines = [
             f"{field}: {getattr(product, field)} -> {value}"
-            for field, value in changes.items()
+            for field, value in values.items()
             if getattr(product, field) != value
         ]
-        for field, value in changes.items():
+        for field, value in values.items():
             setattr(product, field, value)
         try:
             session.flush()
         except IntegrityError:
-            raise Conflict(f"there is a product {name} already", field="name") from None
+            raise Conflict(f"there is a product {values.get('name')} already", field="name") from None
         if lines:
-            audit(session, actor, "product.edit", name, message="; ".join(lines), product_id=product.id)
+            audit(session, actor, "product.edit", product.name, message="; ".join(lines), product_id=product.id)
     return product

@@ -47,22 +47,13 @@ def _create_product(asked: Asked) -> None:
 
 def _edit_product(asked: Asked) -> ProductAnswer:
     body: ProductEdit = asked.body
-    with asked.fleet.database.read() as session:
-        product = must(find_product(session, asked.key), "product", asked.key)
     # Of all but the template null means what leaving out means: there is nothing else it could.
     given = {
         name: value
         for name, value in body.model_dump(exclude_unset=True).items()
         if value is not None or name == "zone_template"
     }
-    changes: dict[str, Any] = {
-        "name": product.name,
-        "description": product.description,
-        "active": product.active,
-        "self_service": product.self_service,
-        "zone_template": product.zone_template_id,
-    } | given
-    products.edit(asked.fleet, asked.actor, product.id, **changes)
+    product = products.edit(asked.fleet, asked.actor, asked.key, **given)
     with asked.fleet.database.read() as session:
         return product_answer(session, session.get_one(Product, product.id))
 
