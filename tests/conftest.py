@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -17,6 +18,10 @@ from controller.settings import Settings
 from controller.store.schema import upgrade
 from controller.store.vault import create_key
 from tests.support.storages import NAMES, Servers, Storage, servers
+
+# A run says something about the change, so it tries the same examples every time; `make test-long` looks for new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

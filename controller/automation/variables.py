@@ -81,7 +81,7 @@ def task_variables(session: Session, vault: Vault, task: Task) -> RoleVariables:
     """
     if task.resource is not None:
         return role_variables(session, vault, task.resource)
-    if task.action in RESOURCE_ACTIONS or task.action.split(".", 1)[0] != "server":
+    if task.is_moot:
         raise NotReadyError(f"{task.target} is gone already")
     role, _ = role_of(task.server.driver, task.action)
     arguments = _verification(session, vault, task) if task.action == VERIFY_ACTION else task.arguments
@@ -172,8 +172,6 @@ _SERVER_BUILDERS: dict[str, Callable[[Session, Resource], dict[str, Any]]] = {
     "server.config": _config,
     "server.files": _files,
 }
-RESOURCE_ACTIONS = frozenset(_SERVER_BUILDERS)
-"""Actions on a server itself that make a resource true; the others are done once, with a task's arguments."""
 
 
 def _package(session: Session, resource: Resource, account: Account, service: Service) -> dict[str, Any]:

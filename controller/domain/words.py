@@ -124,3 +124,8 @@ ZONE_ACTION = "dns.zone"
 READ_ONLY_ACTIONS = frozenset({STATUS_ACTION, USAGE_ACTION, PULL_ACTION, VERIFY_ACTION})
 RUNNABLE = (ServerStatus.ACTIVE, ServerStatus.CLOSED)
 """Servers in these states run tasks."""
+
+
+def makes_resource_true(action: str) -> bool:
+    """Whether a task of this action is about a resource; the others are done once, with the task's arguments."""
+    return action in (CONFIG_ACTION, FILES_ACTION) or not action.startswith("server.")

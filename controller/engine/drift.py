@@ -162,10 +162,8 @@ def _count(session: Session, run: LongRun, report: dict[str, Any], ids: list[int
 
 def _cancel(session: Session, pipeline_id: int, why: str) -> None:
     waiting = (TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.HELD)
-    for task_id in session.scalars(select(Task.id).where(Task.pipeline_id == pipeline_id)).all():
-        task = take_task(session, task_id)
-        if task is not None and task.status in waiting:
-            lifecycle.cancel(session, task, why)
+    tasks = [take_task(session, one) for one in session.scalars(select(Task.id).where(Task.pipeline_id == pipeline_id))]
+    lifecycle.cancel(session, [task for task in tasks if task is not None and task.status in waiting], why)
 
 
 def _finish(session: Session, run: LongRun) -> None:

@@ -26,6 +26,7 @@ from controller.settings import Settings
 from controller.store.base import utcnow
 from controller.store.models import Account, Pipeline, Resource, Server, ServerLock, Task, TaskEvent
 from controller.store.options import load
+from controller.store.queries import current_pipeline
 
 # A task whose worker dies again and again is a poison; from then on an interruption counts as an attempt.
 FREE_INTERRUPTIONS = 5
@@ -161,16 +162,22 @@ def queue_again(session: Session, task: Task) -> Ready:
     return [(task.id, task.priority), *settle(session, task.pipeline_id)]
 
 
-def cancel(session: Session, task: Task, why: str) -> None:
-    """Cancel a task that is not over: one that runs is stopped by its worker as soon as it sees the wish."""
-    if task.status is TaskStatus.RUNNING:
-        task.cancel_requested = True
-        return
-    _end(session, task, TaskStatus.CANCELLED, why)
-    settle(session, task.pipeline_id)
+def cancel(session: Session, tasks: Iterable[Task], why: str) -> Ready:
+    """Cancel tasks that are not over: one that runs is stopped by its worker as soon as it sees the wish.
+
+    Returns what has become ready. The caller took the rows.
+    """
+    pipelines = set()
+    for task in tasks:
+        if task.status is TaskStatus.RUNNING:
+            task.cancel_requested = True
+        else:
+            _end(session, task, TaskStatus.CANCELLED, why)
+            pipelines.add(task.pipeline_id)
+    return [one for pipeline_id in sorted(pipelines) for one in settle(session, pipeline_id)]
 
 
-def force_fail(session: Session, task: Task, why: str) -> None:
+def force_fail(session: Session, task: Task, why: str) -> Ready:
     """Give up a task whatever it is doing. If it runs, its result will not be written any more.
 
     Its lock on the server stays until it runs out: the old run may take a moment to end.
@@ -181,7 +188,7 @@ def force_fail(session: Session, task: Task, why: str) -> None:
     # How many lines the run would have left is known to nobody.
     task.events_expected = None
     _give_up(session, task, why)
-    settle(session, task.pipeline_id)
+    return settle(session, task.pipeline_id)
 
 
 def overtake(session: Session, service_id: int, newer: Pipeline) -> None:
@@ -227,11 +234,32 @@ def _succeed(session: Session, task: Task, outcome: Outcome) -> Ready:
     resource.applied_at = utcnow()
     if resource.desired is Desired.ABSENT and resource.applied_generation == resource.generation:
         # The server has confirmed that it is gone.
+        others = _others_about(session, task)
         session.delete(resource)
         task.resource_id = None
         _forget_account(session, resource)
-        return []
+        session.flush()
+        return [one for pipeline_id in others for one in _settle_other(session, pipeline_id)]
     return follow_facts(session, resource, before)
+
+
+def _others_about(session: Session, task: Task) -> list[int]:
+    """Other pipelines with tasks about the same resource, as far as they are not history."""
+    current = current_pipeline(session, task.service_id) if task.service_id is not None else None
+    not_over = or_(Pipeline.finished_at.is_(None), Pipeline.id == (current.id if current is not None else None))
+    query = (
+        select(Pipeline.id)
+        .join(Task, Task.pipeline_id == Pipeline.id)
+        .where(Task.resource_id == task.resource_id, Pipeline.id != task.pipeline_id, not_over)
+    )
+    return list(session.scalars(query.distinct().order_by(Pipeline.id)))
+
+
+def _settle_other(session: Session, pipeline_id: int) -> Ready:
+    take(session, Pipeline, pipeline_id)
+    # The database has let go of the resource in their rows.
+    session.scalars(select(Task).where(Task.pipeline_id == pipeline_id).execution_options(populate_existing=True)).all()
+    return settle(session, pipeline_id)
 
 
 def _forget_account(session: Session, resource: Resource) -> None:

@@ -26,6 +26,10 @@ from controller.store.models import Account, Pipeline, Resource, Server, Service
 from controller.store.queries import DEPLOY_REASONS, current_pipeline
 from controller.store.zone_models import Zone
 
+DEAD = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
+STANDING = OPEN_TASK_STATES - {TaskStatus.RUNNING}
+"""Open, and in nobody's hands."""
+
 
 def settle(session: Session, pipeline_id: int) -> Ready:
     """After any change to its tasks: queue and hold tasks, finish the pipeline, tell its service.
@@ -40,10 +44,14 @@ def settle(session: Session, pipeline_id: int) -> Ready:
         .where(Task.pipeline_id == pipeline_id)
     ).all()  # fmt: skip
     by_id = {task.id: task for task in tasks}
-    steps = {
-        task.id: Step(task.status, tuple(need.needs_id for need in needs if need.task_id == task.id)) for task in tasks
-    }
     now = utcnow()
+    for task in tasks:
+        if task.is_moot and task.status in STANDING:
+            _came_true(session, task)
+    steps = {
+        task.id: Step(_as_needed(task), tuple(need.needs_id for need in needs if need.task_id == task.id))
+        for task in tasks
+    }
     ready: Ready = []
     for task_id, status in arrange(steps).items():
         task = by_id[task_id]
@@ -59,6 +67,21 @@ def settle(session: Session, pipeline_id: int) -> Ready:
     elif pipeline.service_id is not None:
         _tell_service(session, pipeline, tasks)
     return ready
+
+
+def _came_true(session: Session, task: Task) -> None:
+    """Something else removed what a task that does not run was about: nothing is left to do."""
+    task.status, task.finished_at = TaskStatus.SUCCEEDED, utcnow()
+    task.error_class = task.error = task.not_before = None
+    task.cancel_requested = False
+    words = f"{task.label}: it is gone already"
+    journal.note(session, task, "task.succeeded", words)
+    journal.record(session, task, words)
+
+
+def _as_needed(task: Task) -> TaskStatus:
+    """How a task looks to those that need it: nothing waits for the removal of what is gone."""
+    return TaskStatus.SUCCEEDED if task.is_moot and task.status in DEAD else task.status
 
 
 def is_overtaken(session: Session, task: Task) -> bool:
@@ -108,11 +131,7 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
 def _that_count(session: Session, tasks: Collection[Task]) -> list[Task]:
     """Tasks without those that were cancelled because a newer change does the same, and those that came to nothing and
     whose resource has gone all the same: removed by a later task, or with a server that is lost."""
-    tasks = [
-        task
-        for task in tasks
-        if task.resource_id is not None or task.status not in (TaskStatus.FAILED, TaskStatus.CANCELLED)
-    ]
+    tasks = [task for task in tasks if not (task.is_moot and task.status in DEAD)]
     cancelled = [task.resource_id for task in tasks if task.status is TaskStatus.CANCELLED]
     if not cancelled:
         return tasks

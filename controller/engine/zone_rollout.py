@@ -228,10 +228,9 @@ def _stop_leaving(session: Session, resources: Sequence[Resource]) -> None:
     planned = select(Task.id).where(
         Task.resource_id.in_([r.id for r in resources]), Task.status.in_(UNSTARTED), ~Task.check_mode
     )
-    for task_id in session.scalars(planned.order_by(Task.id)).all():
-        task = take_task(session, task_id)
-        if task is not None and task.pipeline.reason is Reason.ZONE and task.status in UNSTARTED:
-            cancel(session, task, "the nameserver shall have the zone after all")
+    tasks = [take_task(session, task_id) for task_id in session.scalars(planned.order_by(Task.id)).all()]
+    mine = [t for t in tasks if t is not None and t.pipeline.reason is Reason.ZONE and t.status in UNSTARTED]
+    cancel(session, mine, "the nameserver shall have the zone after all")
 
 
 def leave(service: Service, server_id: int) -> list[Resource]:

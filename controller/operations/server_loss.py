@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
@@ -55,8 +57,7 @@ def _step(fleet: Fleet, server_id: int) -> bool:
             ready += _let_go(session, service_id, server_id)
         if not services:
             # What is the server's own, and accounts that belong to no service.
-            for task_id in _open_tasks(session, Task.server_id == server_id, Task.service_id.is_(None)):
-                _cancel(session, task_id)
+            _cancel(session, _open_tasks(session, Task.server_id == server_id, Task.service_id.is_(None)))
             session.execute(delete(Resource).where(Resource.server_id == server_id))
             session.execute(delete(Account).where(Account.server_id == server_id))
     fleet.wake(ready)
@@ -80,13 +81,12 @@ def _let_go(session: Session, service_id: int, server_id: int) -> Ready:
     session.execute(delete(Resource).where(*here))
     session.execute(delete(Account).where(Account.server_id == server_id, Account.service_id == service_id))
     session.expire_all()
-    for task_id in tasks:
-        _cancel(session, task_id)
+    ready = _cancel(session, tasks)
     current = current_pipeline(session, service_id)
     if current is None or service.status in AT_REST:
-        return []
+        return ready
     take(session, Pipeline, current.id)
-    return settle(session, current.id)
+    return ready + settle(session, current.id)
 
 
 def _open_tasks(session: Session, *which: ColumnElement[bool]) -> list[int]:
@@ -94,10 +94,9 @@ def _open_tasks(session: Session, *which: ColumnElement[bool]) -> list[int]:
     return list(session.scalars(query.order_by(Task.id)))
 
 
-def _cancel(session: Session, task_id: int) -> None:
-    task = take_task(session, task_id)
-    if task is not None and task.status in OPEN_TASK_STATES:
-        cancel(session, task, REASON)
+def _cancel(session: Session, task_ids: Iterable[int]) -> Ready:
+    tasks = [take_task(session, task_id) for task_id in task_ids]
+    return cancel(session, [task for task in tasks if task is not None and task.status in OPEN_TASK_STATES], REASON)
 
 
 def _refuse_while_wanted(session: Session, server: Server) -> None:

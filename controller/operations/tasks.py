@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, STATUS_ACTION, TaskStatus
+from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, VERIFY_ACTION, TaskStatus
 from controller.engine import lifecycle
 from controller.engine.dispatch import Ready
 from controller.engine.fleet import Fleet
@@ -33,8 +33,10 @@ def retry_one(session: Session, actor: str, task: Task) -> Ready:
     """The same for a task whose rows the caller took. Raises Refused before anything is changed."""
     if task.status not in RETRYABLE:
         raise Refused(f"task {task.id} is {task.status.value}; only one that failed, waits or was cancelled can")
-    if task.resource_id is None and task.action != STATUS_ACTION:
+    if task.is_moot:
         raise Refused(f"task {task.id} was about {task.target}, which is gone")
+    if task.action == VERIFY_ACTION:
+        raise Refused(f"task {task.id} belongs to a drift check; start a new one")
     ready = lifecycle.queue_again(session, task)
     note(
         session,
@@ -60,8 +62,7 @@ def cancel_one(session: Session, actor: str, task: Task) -> Ready:
     """The same for a task whose rows the caller took. Raises Refused."""
     if task.status not in OPEN_TASK_STATES:
         raise Refused(f"task {task.id} is {task.status.value} already")
-    lifecycle.cancel(session, task, f"cancelled by {actor}")
-    return []
+    return lifecycle.cancel(session, [task], f"cancelled by {actor}")
 
 
 def force_fail(fleet: Fleet, actor: str, task_id: int) -> Task:
@@ -74,8 +75,7 @@ def force_fail_one(session: Session, actor: str, task: Task) -> Ready:
     """The same for a task whose rows the caller took. Raises Refused."""
     if task.status in FINAL_TASK_STATES:
         raise Refused(f"task {task.id} is {task.status.value} already")
-    lifecycle.force_fail(session, task, f"given up by {actor}")
-    return []
+    return lifecycle.force_fail(session, task, f"given up by {actor}")
 
 
 def change_priority(fleet: Fleet, actor: str, task_id: int, priority: int) -> Task:

@@ -18,6 +18,7 @@ from controller.domain.words import (
     ServerStatus,
     ServiceStatus,
     TaskStatus,
+    makes_resource_true,
 )
 from controller.store.base import Base, utcnow, words
 
@@ -405,6 +406,11 @@ class Task(Base):
         secondaryjoin="Task.id == TaskNeed.needs_id",
         viewonly=True,
     )
+
+    @property
+    def is_moot(self) -> bool:
+        """Whether the resource that it was about is gone."""
+        return self.resource_id is None and makes_resource_true(self.action)
 
 
 class TaskNeed(Base):

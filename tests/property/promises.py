@@ -48,6 +48,9 @@ def check(session: Session, lease: dt.timedelta) -> None:
 
 def _task(task: Task) -> None:
     """A task and its own columns."""
+    assert not task.is_moot or task.status in (*FINAL_TASK_STATES, TaskStatus.RUNNING), (
+        f"task {task.id} is about nothing"
+    )
     runs = task.status is TaskStatus.RUNNING
     words = f"task {task.id} is {task.status.value}"
     assert (task.lease_owner is not None) == runs, words
@@ -68,7 +71,7 @@ def _task(task: Task) -> None:
 def _place(task: Task, needed: list[Task], tasks: dict[int, Task], needs: dict[int, list[int]]) -> None:
     """A task among those it needs: nothing waits for what will not come, nothing is held without a reason."""
     words = f"task {task.id} is {task.status.value}, it needs {[(one.id, one.status.value) for one in needed]}"
-    is_ready = all(one.status is TaskStatus.SUCCEEDED for one in needed)
+    is_ready = all(one.status is TaskStatus.SUCCEEDED or _is_history(one) for one in needed)
     is_hopeless = any(_is_hopeless(one, tasks, needs) for one in needed)
     match task.status:
         case TaskStatus.QUEUED | TaskStatus.RUNNING | TaskStatus.SUCCEEDED:
@@ -80,9 +83,14 @@ def _place(task: Task, needed: list[Task], tasks: dict[int, Task], needs: dict[i
             assert is_hopeless, words
 
 
+def _is_history(task: Task) -> bool:
+    """Came to nothing, and what it was to remove has gone all the same."""
+    return task.is_moot and task.status in DEAD
+
+
 def _is_hopeless(task: Task, tasks: dict[int, Task], needs: dict[int, list[int]]) -> bool:
     if task.status in DEAD:
-        return True
+        return not _is_history(task)
     return task.status in (TaskStatus.WAITING, TaskStatus.HELD) and any(
         _is_hopeless(tasks[need], tasks, needs) for need in needs[task.id]
     )
@@ -114,7 +122,7 @@ def _late_nameservers(service: Service, newest: Pipeline | None) -> set[TaskStat
     if service.status not in (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED) or newest is None:
         return set()
     served = [r for r in service.resources if r.action == "dns.zone" and r.applied_generation == r.generation]
-    left = [task for task in newest.tasks if task.status is not TaskStatus.SUCCEEDED]
+    left = [task for task in newest.tasks if task.status is not TaskStatus.SUCCEEDED and not _is_history(task)]
     assert not left or served, f"service {service.id} is live, but no nameserver serves it"
     assert all(task.action.startswith("dns.") for task in left), f"service {service.id} is live without {left}"
     return {task.status for task in left}
@@ -122,7 +130,7 @@ def _late_nameservers(service: Service, newest: Pipeline | None) -> set[TaskStat
 
 def _service(service: Service, newest: Pipeline | None) -> None:
     """A service says what its newest pipeline does; one that was deleted had come to its end."""
-    states = {task.status for task in newest.tasks} if newest is not None else set()
+    states = {task.status for task in newest.tasks if not _is_history(task)} if newest is not None else set()
     words = f"service {service.id} is {service.status.value}, its tasks are {sorted(states)}"
     late = _late_nameservers(service, newest)
     states -= late

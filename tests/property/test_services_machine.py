@@ -115,7 +115,7 @@ class Services(RuleBasedStateMachine):
         except Refused:
             if verb == "retry":
                 is_over = task.status in (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED)
-                assert not is_over or task.resource_id is None
+                assert not is_over or task.is_moot
             else:
                 assert task.status in FINAL_TASK_STATES
         else:

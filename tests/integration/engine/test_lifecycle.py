@@ -13,7 +13,7 @@ from controller.domain.words import Capability, Desired, ServerStatus, ServiceSt
 from controller.engine import dispatch, lifecycle
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
-from controller.operations import orders, services, task_bulk
+from controller.operations import orders, server_actions, services, task_bulk
 from controller.operations import tasks as task_operations
 from controller.operations.errors import Conflict, Invalid, Refused
 from controller.store.base import utcnow
@@ -318,6 +318,62 @@ def test_terminating_in_the_middle_of_a_deployment_ends_in_terminated(fleet: Fle
     finish(fleet, held)
     run_all(fleet)
     assert status(fleet, service.id) is ServiceStatus.TERMINATED
+
+
+def _terminated_twice(fleet: Fleet) -> Service:
+    """A service whose termination was asked for twice: each task of the first is overtaken by one of the second."""
+    service = order(fleet)
+    run_all(fleet)
+    services.terminate(fleet, "test", service.id)
+    services.terminate(fleet, "test", service.id)
+    return service
+
+
+def test_what_an_older_task_removed_needs_no_newer_one(fleet: Fleet) -> None:
+    service = _terminated_twice(fleet)
+    old, new = task_of(fleet, "dns.zone", 2), task_of(fleet, "dns.zone", 4)
+    task_operations.retry(fleet, "test", old.id)
+    held = claim(fleet, new.id)
+    assert held is not None
+    with fleet.database.write() as session:
+        lock = session.scalars(select(ServerLock)).one()
+        lock.until = session.get_one(Task, new.id).lease_until = utcnow() - dt.timedelta(seconds=1)
+    again = claim(fleet, old.id)
+    assert again is not None
+    finish(fleet, again)
+    with fleet.database.write() as session:
+        lifecycle.take_back(session, new.id, held.fence)
+    assert task_of(fleet, "dns.zone", 4).status is TaskStatus.SUCCEEDED
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.TERMINATED
+
+
+def test_nothing_waits_for_a_cancelled_removal_of_what_is_gone(fleet: Fleet) -> None:
+    service = _terminated_twice(fleet)
+    old, new = task_of(fleet, "dns.zone", 2), task_of(fleet, "dns.zone", 4)
+    task_operations.cancel(fleet, "test", new.id)
+    assert status(fleet, service.id) is ServiceStatus.ERROR
+    task_operations.retry(fleet, "test", old.id)
+    held = claim(fleet, old.id)
+    assert held is not None
+    ready = finish(fleet, held)
+    assert task_of(fleet, "dns.account", 4).id in [task_id for task_id, _ in ready or []]
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.TERMINATED
+    with pytest.raises(Refused, match="is gone"):
+        task_operations.retry(fleet, "test", new.id)
+
+
+def test_what_is_done_once_on_a_server_can_be_tried_again(fleet: Fleet) -> None:
+    server_actions.restart_service(fleet, "test", "w1", "nginx")
+    task = task_of(fleet, "server.restart")
+    held = claim(fleet, task.id)
+    assert held is not None
+    finish(fleet, held, failed(ErrorClass.BAD_ARGUMENT))
+    assert task_of(fleet, "server.restart").status is TaskStatus.FAILED
+    task_operations.retry(fleet, "test", task.id)
+    run_all(fleet)
+    assert task_of(fleet, "server.restart").status is TaskStatus.SUCCEEDED
 
 
 def test_the_latest_wish_wins_over_a_result_that_comes_late(fleet: Fleet) -> None:
