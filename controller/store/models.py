@@ -263,6 +263,7 @@ class Account(Base):
     __table_args__ = (
         UniqueConstraint("server_id", "username"),
         Index("ix_accounts_server_id_service_id", "server_id", "service_id"),
+        Index("ix_accounts_username_service_id", "username", "service_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

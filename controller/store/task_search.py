@@ -20,7 +20,7 @@ from controller.store.queries import has_lower, is_id, like
 
 FOUND_MAX = 5_000
 """Tasks that a search lists at most, the newest ones."""
-FEW_SERVICES = 1000
+FEW_SERVICES = 4000
 FEW_SERVERS = 5
 TROUBLE = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED, TaskStatus.HELD)
 """States in which a task's error is told."""
@@ -116,7 +116,8 @@ def _services(text: str) -> Select[Any]:
 
 
 def _accounts(text: str) -> Select[Any]:
-    return select(Account.service_id).where(has_lower(Account.username, text), Account.service_id.is_not(None))
+    query = select(Account.service_id).where(has_lower(Account.username, text), Account.service_id.is_not(None))
+    return query.distinct()
 
 
 def _servers(text: str) -> Select[Any]:
