@@ -102,6 +102,8 @@ class Live:
     def close(self) -> None:
         """End all streams; pages reconnect to whoever answers next."""
         self._closed = True
+        # Who has just come waits for a poller that will not look any more.
+        self._following.set()
         for streams in self._streams.values():
             for stream in streams:
                 stream.put(None)

@@ -136,7 +136,7 @@ def test_a_worker_stopped_in_the_middle_hands_its_task_back(demo: Demo) -> None:
     worker = demo._worker
     assert worker is not None
     worker.terminate()
-    worker.wait(20)
+    worker.wait(60)
     assert leftovers(demo) == []
     with demo.fleet.database.read() as session:
         states = set(session.scalars(select(Task.status).where(Task.service_id == service.id)))
@@ -157,7 +157,7 @@ def test_a_paused_worker_writes_nothing_over_the_newer_attempt(demo: Demo, tmp_p
     finally:
         paused.send_signal(signal.SIGCONT)
         paused.terminate()
-        paused.wait(30)
+        paused.wait(60)
     assert_whole(demo, done)
     with demo.fleet.database.read() as session:
         for task in session.scalars(select(Task).where(Task.service_id == service.id)):

@@ -37,7 +37,7 @@ class ProcessWatch(threading.Thread):
 
     def finish(self) -> list[str]:
         self._end.set()
-        self.join(10)
+        self.join(60)
         return self.seen
 
 

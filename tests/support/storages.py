@@ -34,7 +34,7 @@ MOSTLY_SQLITE = pytest.mark.parametrize(
     "storage", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
 """For tests of rules more than of storages: PostgreSQL's turn is in `make test-long`."""
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

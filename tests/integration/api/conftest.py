@@ -85,4 +85,4 @@ def address(app: Starlette) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}{API}"
         app.state.live.close()
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)

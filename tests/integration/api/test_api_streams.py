@@ -20,7 +20,7 @@ from controller.store.models import Task, TaskEvent
 
 @pytest.fixture
 def http(address: str, token: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=10) as client:
+    with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         yield client
 
 

@@ -262,7 +262,7 @@ def test_a_preview_and_a_push_by_the_command_alone(filled: Command, fleet: Fleet
         assert filled.run(*apply, "--wait").stdout.splitlines()[-1] == "1 done, 1 changed, 0 failed"
         assert filled.run(*apply, "--check").stdout.splitlines()[-1] == "1 done, 0 would change, 0 failed"
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(60) == 0
     finally:
         worker.kill()
         worker.wait()

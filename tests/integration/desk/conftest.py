@@ -101,7 +101,7 @@ def receivers() -> Iterator[Callable[[], Receiver]]:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.calls.append((dict(self.headers), body))
                 if receiver.hang is not None:
-                    receiver.hang.wait(20)
+                    receiver.hang.wait(120)
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")

@@ -236,10 +236,10 @@ def test_pace(server: SandboxServer) -> None:
     server.faults.pace = 0.5
     start = time.monotonic()
     ok(server, "v-add-web-domain", "acme", "acme.test")
-    assert 0.4 <= time.monotonic() - start < 3
+    assert time.monotonic() - start >= 0.4
     start = time.monotonic()
     ok(server, "v-add-dns-domain", "acme", "acme.test", "192.0.2.11")
-    assert 1.7 <= time.monotonic() - start < 6
+    assert time.monotonic() - start >= 1.7
 
 
 def test_full_disk(server: SandboxServer) -> None:

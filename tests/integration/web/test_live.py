@@ -40,7 +40,7 @@ async def live(world: World) -> AsyncIterator[Live]:
 async def take(stream, count: int) -> list[dict]:
     """The next events as data with their id and name."""
     found = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in stream:
             found.append({"event": event.event, "sse": event.id, **json.loads(event.data)})
             if len(found) == count:
@@ -80,13 +80,19 @@ async def test_no_gap_and_nothing_twice_while_things_happen(world: World, live: 
     assert seen == [i for i in await run_in_threadpool(ids, world, service) if i > start]
 
 
+async def opened(live: Live, number: int) -> None:
+    """Wait until that many pages follow."""
+    async with asyncio.timeout(60):
+        while live.open_streams != number:
+            await asyncio.sleep(0.01)
+
+
 async def test_many_pages_one_poller(world: World, live: Live) -> None:
     service = world.ben_service
     start = (await run_in_threadpool(ids, world, service))[-1]
     streams = [live.service(service, start) for _ in range(20)]
     waiting = [asyncio.create_task(take(stream, 1)) for stream in streams]
-    await asyncio.sleep(0.5)
-    assert live.open_streams == 20
+    await opened(live, 20)
     await run_in_threadpool(happen, world, service, "hello")
     assert {found[0]["message"] for found in await asyncio.gather(*waiting)} == {"hello"}
     for stream in streams:
@@ -144,8 +150,8 @@ async def test_closing_ends_every_stream(world: World) -> None:
     async with live.running():
         start = (await run_in_threadpool(ids, world, world.ben_service))[-1]
         waiting = [asyncio.create_task(take(live.service(world.ben_service, start), 1)) for _ in range(3)]
-        await asyncio.sleep(0.4)
-    async with asyncio.timeout(2):
+        await opened(live, 3)
+    async with asyncio.timeout(60):
         assert await asyncio.gather(*waiting) == [[], [], []]
 
 
@@ -153,7 +159,7 @@ async def test_a_stream_has_an_age(world: World, live: Live, monkeypatch: pytest
     """The browser comes back at once; that is when its session is looked at again."""
     monkeypatch.setattr(live_module, "STREAM_SECONDS", 0.3)
     start = (await run_in_threadpool(ids, world, world.ben_service))[-1]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await take(live.service(world.ben_service, start), 1) == []
 
 
