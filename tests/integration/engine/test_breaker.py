@@ -160,6 +160,6 @@ def test_a_check_asked_for_by_staff_is_the_one_on_its_way_now(fleet: Fleet, serv
 def test_a_cancelled_check_is_replaced(fleet: Fleet, service: Service) -> None:
     run(fleet, task(fleet, "web.package").id, AWAY)
     with fleet.database.write() as session:
-        lifecycle.cancel(session, session.get_one(Task, task(fleet, "server.status").id), "cancelled by test")
+        lifecycle.cancel(session, [session.get_one(Task, task(fleet, "server.status").id)], "cancelled by test")
     with fleet.database.read() as session:
         assert breaker.unwatched(session) == [server(fleet, "w1").id]
