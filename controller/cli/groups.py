@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -150,18 +151,52 @@ def set_variables(
 ) -> None:
     """Print a group's variables, or change some of them."""
     from controller.operations import groups
+    from controller.operations.records import counted
+    from controller.web.api.group_answers import VariablesAnswer
 
     changes = {name: str(value) for name, value in pairs(values or [], "variables").items()}
+    changed: list[str] = []
+    zones = 0
     with opened() as fleet:
         group = find_answer(fleet, key)
         if changes:
             whole = {**group.variables, **changes}
-            groups.set_variables(fleet, actor(), group.id, {name: value for name, value in whole.items() if value})
+            saved = groups.set_variables(
+                fleet, actor(), group.id, {name: value for name, value in whole.items() if value}
+            )
+            changed, zones = saved.changed, saved.zones
             group = find_answer(fleet, group.id)
     if as_json:
-        out_json(group)
-    elif group.variables:
+        out_json(VariablesAnswer(**dict(group), changed=changed, zones=zones))
+        return
+    if group.variables:
         out_fields(group.variables)
+    if zones:
+        named = " ".join(f"--variable {name}" for name in changed)
+        verb, have = ("uses", "has") if zones == 1 else ("use", "have")
+        out(f"\n{counted(zones, 'zone')} {verb} what changed and {have} it once redeployed:")
+        out(f"hestia-fleet group redeploy {shlex.quote(group.name)} {named}")
+
+
+@group_app.command("redeploy")
+def redeploy(
+    key: GroupKey,
+    variable: Annotated[
+        list[str] | None, typer.Option(help="Only zones whose templates this is in.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the zones of a group up to its variables, template and TTL."""
+    from controller.operations import group_zones
+    from controller.operations.records import counted
+    from controller.web.api.zone_runs import zone_run_answer
+
+    with opened() as fleet:
+        run = group_zones.redeploy(fleet, actor(), key, variable or None)
+    if as_json:
+        out_json(zone_run_answer(run))
+    else:
+        out(f"{counted(run.total, 'zone')} {'is' if run.total == 1 else 'are'} written again, a few at a time")
 
 
 @group_app.command("dns")

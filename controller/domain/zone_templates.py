@@ -31,6 +31,8 @@ PLACEHOLDERS: Mapping[str, str] = {
     "service_id": "number of the service",
 }
 """What can stand in braces, and what it becomes; beside these every variable of the server group can."""
+OF_GROUP = frozenset({"server_ipv6", "mail_server_ipv6", "caa_contact"})
+"""Of these, what only a variable of the group fills."""
 
 _SAMPLES: Mapping[str, str] = {
     "domain": "example.com",
@@ -89,6 +91,17 @@ def nameserver_number(name: str) -> int | None:
     """3 of ``ns3``, from 1 to 99; None for another placeholder or variable."""
     found = _NAMESERVER.fullmatch(name)
     return int(found[1]) if found else None
+
+
+def placeholders_of(lines: Iterable[TemplateRecord]) -> list[str]:
+    """The placeholders of a template in the order they come."""
+    found = (name for line in lines for name in PLACEHOLDER.findall(f"{line.name} {line.value}"))
+    return list(dict.fromkeys(found))
+
+
+def of_zone(name: str) -> bool:
+    """Whether a placeholder is filled for every zone from what its servers have reported, whatever variables say."""
+    return name in PLACEHOLDERS and name not in OF_GROUP and nameserver_number(name) is None
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str | None:

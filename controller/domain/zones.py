@@ -5,11 +5,14 @@ from __future__ import annotations
 from controller.domain.zone_records import MAX_TTL, MIN_TTL, TYPES, check_record, check_records, merge
 from controller.domain.zone_templates import (
     DEFAULT_TEMPLATE,
+    OF_GROUP,
     PLACEHOLDER,
     PLACEHOLDERS,
     TemplateRecord,
     check_template,
     nameserver_number,
+    of_zone,
+    placeholders_of,
     render,
 )
 
@@ -18,6 +21,7 @@ __all__ = [
     "DEFAULT_TTL",
     "MAX_TTL",
     "MIN_TTL",
+    "OF_GROUP",
     "PLACEHOLDER",
     "PLACEHOLDERS",
     "TYPES",
@@ -27,6 +31,8 @@ __all__ = [
     "check_template",
     "merge",
     "nameserver_number",
+    "of_zone",
+    "placeholders_of",
     "render",
 ]
 

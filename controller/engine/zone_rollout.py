@@ -1,4 +1,4 @@
-"""One change over many zones: a nameserver more or less, or a template that was changed; a few zones at a time.
+"""One change over many zones: a nameserver more or less, a template or a group that was changed; a few at a time.
 
 A run's row says how far it is, so a fleet with thousands of zones never floods the queue, and a worker that dies
 leaves it to another. A zone leaves a nameserver only when another one has confirmed it: until then the run waits.
@@ -30,7 +30,7 @@ from controller.store.portions import portions
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone
 from controller.store.zone_queries import ZONE_RUN
-from controller.store.zone_template_queries import uses_template
+from controller.store.zone_template_queries import uses_one_of, uses_template
 
 COMING_OR_THERE = (ServiceStatus.PENDING, *SETTLED)
 """Services that a rollout reaches: what was ordered a moment ago has its nameservers chosen already."""
@@ -44,16 +44,23 @@ logger = logging.getLogger(__name__)
 
 def start(session: Session, actor: str, title: str, what: str, **about: Any) -> LongRun | None:
     """A new run, None when it concerns no zone. ``what``: ``attach`` or ``detach`` (with ``server_id``,
-    ``group_id``), ``template`` (``template_id``) or ``redeploy`` (``zone_ids``)."""
+    ``group_id``), ``template`` (``template_id``), ``group`` (``group_id``, and ``templates`` if only zones of these
+    are meant) or ``redeploy`` (``zone_ids``)."""
     report = {"what": what, "open": [], **about}
-    queries = [_staying(report)] if what == "detach" else _concerned(report)
-    total = sum(session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in queries)
+    total = reach(session, what, **about)
     if not total:
         return None
     run = LongRun(kind=ZONE_RUN, title=title, actor=actor, total=total, report=report)
     session.add(run)
     session.flush()
     return run
+
+
+def reach(session: Session, what: str, **about: Any) -> int:
+    """How many zones a run that was started now would be about."""
+    report = {"what": what, **about}
+    queries = [_staying(report)] if what == "detach" else _concerned(report)
+    return sum(session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in queries)
 
 
 def running(session: Session) -> list[LongRun]:
@@ -98,6 +105,8 @@ def _fitting(report: dict[str, Any]) -> Select[Any]:
             return _staying(report).where(or_(confirmed, _there(report, Resource.applied_generation == 0)))
         case "template":
             return _zones().where(uses_template(report["template_id"]))
+        case "group":
+            return _of_group(report)
         case _:
             return _zones()
 
@@ -110,6 +119,12 @@ def _zones() -> Select[Any]:
 
 def _sold(report: dict[str, Any]) -> Select[Any]:
     return _zones().join(Product, Product.id == Service.product_id).where(Product.group_id == report["group_id"])
+
+
+def _of_group(report: dict[str, Any]) -> Select[Any]:
+    """All zones of a group, or those that use one of some templates (None among them: the built-in one)."""
+    named = report.get("templates")
+    return _sold(report) if named is None else _sold(report).where(uses_one_of(named))
 
 
 def _there(report: dict[str, Any], *more: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -15,8 +16,10 @@ from controller.domain.words import Capability, ServerStatus
 from controller.domain.zones import nameserver_number
 from controller.engine import zone_rollout
 from controller.engine.fleet import Fleet
+from controller.operations import group_zones
 from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
+from controller.operations.group_zones import VARIABLE
 from controller.operations.records import audit, counted, must
 from controller.operations.server_changes import template_id
 from controller.store.models import GroupDnsServer, Product, Server, ServerGroup, Service
@@ -24,7 +27,6 @@ from controller.store.queries import find_group, find_server
 from controller.store.zone_models import Zone
 
 Key = int | str
-VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 NUMBERED = re.compile(r"ns[0-9]+")
 IPV6 = frozenset({"server_ipv6", "mail_server_ipv6"})
 CAA_CONTACT = "caa_contact"
@@ -102,11 +104,20 @@ def delete_group(fleet: Fleet, actor: str, key: Key) -> None:
         audit(session, actor, "group.delete", name)
 
 
-def set_variables(fleet: Fleet, actor: str, key: Key, variables: Mapping[str, Any]) -> ServerGroup:
-    """The whole list of a group's variables. Zones have the new values once they are redeployed.
+@dataclass(frozen=True)
+class VariablesSaved:
+    """A group's variables as they are now, and what follows from it."""
 
-    Raises NotFound, Invalid (fields ``variables.NAME``).
-    """
+    group: ServerGroup
+    changed: list[str]
+    """Variables whose value is another than before, by name."""
+    zones: int
+    """Zones that one of these is in: they have the values of before until they are redeployed
+    (``group_zones.redeploy``)."""
+
+
+def set_variables(fleet: Fleet, actor: str, key: Key, variables: Mapping[str, Any]) -> VariablesSaved:
+    """The whole list of a group's variables. Raises NotFound, Invalid (fields ``variables.NAME``)."""
     fields = Fields()
     values = _variables(fields, variables)
     fields.finish()
@@ -122,7 +133,10 @@ def set_variables(fleet: Fleet, actor: str, key: Key, variables: Mapping[str, An
         group.variables = values
         if lines:
             audit(session, actor, "group.variables", group.name, message="; ".join(lines), group_id=group.id)
-    return group
+        # An empty one is as good as none.
+        changed = [name for name in names if (before.get(name) or "") != (values.get(name) or "")]
+        zones = group_zones.reach(session, group, changed) if changed else 0
+    return VariablesSaved(group, changed, zones)
 
 
 def add_server(fleet: Fleet, actor: str, key: Key, server: Key) -> ServerGroup:

@@ -125,13 +125,6 @@ def zone_ids(session: Session, wanted: ZoneFilter) -> list[int]:
     return list(session.scalars(select(Zone.id).where(*wanted.where()).order_by(Zone.id)))
 
 
-def zones_of_group(session: Session, group_id: int) -> list[int]:
-    """Ids of the zones of a group's services."""
-    query = select(Zone.id).join(Service, Service.id == Zone.service_id)
-    query = query.join(Product, Product.id == Service.product_id).where(Product.group_id == group_id)
-    return list(session.scalars(query.order_by(Zone.id)))
-
-
 def zone_figures(session: Session) -> dict[str, int]:
     """How many zones agree, differ or were never asked about, and how many wait for a write."""
     by_answer = dict(session.execute(select(Zone.agrees, func.count()).group_by(Zone.agrees)).all())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, String, cast, func, select
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, String, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import Capability
@@ -41,9 +43,17 @@ def chosen_template() -> ColumnElement[int]:
 
 def uses_template(template_id: int | None) -> ColumnElement[bool]:
     """Whether a zone uses this template; None is the built-in one. To be used beside ``Zone`` and ``Service``."""
+    return uses_one_of([template_id])
+
+
+def uses_one_of(template_ids: Collection[int | None]) -> ColumnElement[bool]:
+    """The same for several templates."""
     default = select(ZoneTemplate.id).where(ZoneTemplate.is_default).limit(1).scalar_subquery()
     used = func.coalesce(chosen_template(), default)
-    return used.is_(None) if template_id is None else used == template_id
+    stored = [template_id for template_id in template_ids if template_id is not None]
+    if None not in template_ids:
+        return used.in_(stored)
+    return or_(used.is_(None), used.in_(stored)) if stored else used.is_(None)
 
 
 def zones_using(session: Session, template_id: int | None) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from controller.domain.zones import PLACEHOLDER, PLACEHOLDERS, TemplateRecord, nameserver_number
+from controller.domain.zones import PLACEHOLDERS, nameserver_number
 
-OF_GROUP = frozenset({"server_ipv6", "mail_server_ipv6", "caa_contact"})
-"""Known placeholders that only a variable of the group fills."""
 SAMPLE: Mapping[str, str] = {
     "domain": "example.com",
     "server_ip": "192.0.2.10",
@@ -24,20 +22,9 @@ SAMPLE: Mapping[str, str] = {
 """A service to try a template with."""
 
 
-def of_zone(name: str) -> bool:
-    """Whether a placeholder is filled for every zone from what its servers have reported."""
-    return name in PLACEHOLDERS and name not in OF_GROUP and nameserver_number(name) is None
-
-
 def words(name: str) -> str:
     """What a placeholder stands for."""
     return PLACEHOLDERS.get(name, "a variable of the server group")
-
-
-def names(lines: Iterable[TemplateRecord]) -> list[str]:
-    """The placeholders of a template in the order they come."""
-    found = (name for line in lines for name in PLACEHOLDER.findall(f"{line.name} {line.value}"))
-    return list(dict.fromkeys(found))
 
 
 def explained() -> list[tuple[str, str]]:

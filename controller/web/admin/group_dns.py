@@ -10,15 +10,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.domain.zones import nameserver_number
+from controller.operations import group_zones
 from controller.operations import groups as operations
-from controller.operations import zones as zone_operations
 from controller.operations.errors import Invalid, OperationError
 from controller.store.group_queries import zone_count
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import is_id
-from controller.store.zone_queries import nameservers, templates, zone_runs, zones_of_group
+from controller.store.zone_queries import nameservers, templates
 from controller.web.access import Access, page
-from controller.web.admin.group_frame import find, group_tab
+from controller.web.admin.group_frame import find, group_tab, rollouts
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
 from controller.web.session import flash, refusal_flashed
@@ -72,7 +72,7 @@ def _page(
         problem=problem,
         zones=zone_count(session, group.id),
         names=published_names(group),
-        rollouts=[run for run in zone_runs(session) if run.report.get("group_id") == group.id][:2],
+        rollouts=rollouts(session, group),
         form=_form(session, group, form),
     )
 
@@ -152,14 +152,11 @@ def edit_zones(request: Request) -> Response:
 
 def redeploy(request: Request) -> Response:
     """Bring all zones of the group up to its template, TTL and variables."""
-    with database_of(request).read() as session:
-        group = find(session, request)
-        keys = zones_of_group(session, group.id)
     with refusal_flashed(request):
-        run = zone_operations.redeploy_many(fleet_of(request), actor_of(request), keys)
+        run = group_zones.redeploy(fleet_of(request), actor_of(request), path_id(request))
         flash(request, f"{run.total} zone{' is' if run.total == 1 else 's are'} being written again.")
         return RedirectResponse("/admin/zones", 303)
-    return RedirectResponse(f"/admin/groups/{group.id}/dns", 303)
+    return RedirectResponse(f"/admin/groups/{path_id(request)}/dns", 303)
 
 
 routes: list[BaseRoute] = [

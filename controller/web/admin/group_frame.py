@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,6 +16,8 @@ from controller.operations.records import must
 from controller.store.fleet_models import DEFAULT_FILE, StandardFile
 from controller.store.group_queries import member_count
 from controller.store.models import ServerGroup
+from controller.store.work_models import LongRun
+from controller.store.zone_queries import zone_runs
 from controller.web.request_tools import path_id
 from controller.web.templating import render
 
@@ -23,6 +26,11 @@ def find(session: Session, request: Request) -> ServerGroup:
     """The group in the path, or NotFound."""
     group_id = path_id(request)
     return must(session.get(ServerGroup, group_id), "group", group_id)
+
+
+def rollouts(session: Session, group: ServerGroup) -> Sequence[LongRun]:
+    """The newest changes of the group's zones, with how far they are."""
+    return [run for run in zone_runs(session) if run.report.get("group_id") == group.id][:2]
 
 
 def group_tab(

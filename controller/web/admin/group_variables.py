@@ -1,9 +1,10 @@
-"""A group's variables: what fills the placeholders of zone templates, and what is still empty."""
+"""A group's variables: what fills the placeholders of zone templates, what is still empty, zones that follow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -11,19 +12,28 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.automation.zone_wishes import template_lines
-from controller.domain.zones import DEFAULT_TEMPLATE, TemplateRecord, nameserver_number
+from controller.domain.zones import (
+    DEFAULT_TEMPLATE,
+    OF_GROUP,
+    TemplateRecord,
+    nameserver_number,
+    of_zone,
+    placeholders_of,
+)
+from controller.operations import group_zones
 from controller.operations import groups as operations
 from controller.operations.errors import Invalid, OperationError
-from controller.store.group_queries import zone_count
 from controller.store.models import ServerGroup
 from controller.store.zone_queries import templates_of_group
 from controller.web import placeholders
 from controller.web.access import Access, page
-from controller.web.admin.group_frame import find, group_tab
+from controller.web.admin.group_frame import find, group_tab, rollouts
 from controller.web.forms import sentence
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
-from controller.web.session import flash
+from controller.web.session import flash, refusal_flashed
 
+CHANGED = "changed"
+"""Parameter of the address that names a variable."""
 BLANK_ROWS = 2
 """So that a variable can be added without scripts too."""
 SHOWN_NAMESERVERS = 2
@@ -58,7 +68,7 @@ def needed(session: Session, group: ServerGroup) -> list[Needed]:
     """The placeholders of all templates that make zones of this group."""
     used: dict[str, list[str]] = {}
     for title, lines in _templates(session, group):
-        for name in placeholders.names(lines):
+        for name in placeholders_of(lines):
             used.setdefault(name, []).append(title)
     hosts = [server.hostname for server in group.dns_servers if server.hostname]
     found = [
@@ -77,7 +87,7 @@ def _templates(session: Session, group: ServerGroup) -> list[tuple[str, Sequence
 
 def _state(name: str, variables: Mapping[str, object], hosts: Sequence[str]) -> tuple[str, str]:
     """Where a placeholder gets its value."""
-    if placeholders.of_zone(name):
+    if of_zone(name):
         return "Filled for each zone", "quiet"
     if variables.get(name):
         return str(variables[name]), "good"
@@ -87,7 +97,7 @@ def _state(name: str, variables: Mapping[str, object], hosts: Sequence[str]) -> 
         return hosts[number - 1], "good"
     if number is not None and number > SHOWN_NAMESERVERS:
         return "Not used", "quiet"
-    if name in placeholders.OF_GROUP:
+    if name in OF_GROUP:
         return "Empty", "quiet"
     return "Empty", "warn"
 
@@ -100,6 +110,7 @@ def _page(
     request: Request, session: Session, group: ServerGroup, rows: Sequence[Row], problem: str = "", status: int = 200
 ) -> Response:
     found = needed(session, group)
+    changed = _changed(request)
     return group_tab(
         request,
         session,
@@ -111,8 +122,18 @@ def _page(
         problem=problem,
         needed=found,
         several=len({title for one in found for title in one.templates}) > 1,
-        zones=zone_count(session, group.id),
+        zones=group_zones.reach(session, group),
+        changed=changed,
+        late=group_zones.reach(session, group, changed) if changed else 0,
+        again=f"?{urlencode({CHANGED: changed}, doseq=True)}",
+        rollouts=[run for run in rollouts(session, group) if run.report["what"] == "group"],
     )
+
+
+def _changed(request: Request) -> list[str]:
+    """Variables that were changed a moment ago, as the address says."""
+    names = request.query_params.getlist(CHANGED)[: operations.VARIABLES_MAX]
+    return sorted({name for name in names if group_zones.VARIABLE.fullmatch(name)})
 
 
 def show(request: Request) -> Response:
@@ -129,17 +150,32 @@ def save(request: Request) -> Response:
     problem = ""
     if not any(row.name_error for row in rows):
         try:
-            operations.set_variables(
+            saved = operations.set_variables(
                 fleet_of(request), actor_of(request), path_id(request), {row.name: row.value for row in rows}
             )
             flash(request, "Saved.")
-            return RedirectResponse(f"/admin/groups/{path_id(request)}/variables", 303)
+            return _to_tab(request, saved.changed if saved.zones else ())
         except Invalid as refusal:
             rows, problem = _refused(rows, refusal)
         except OperationError as refusal:
             problem = sentence(refusal.message)
     with database_of(request).read() as session:
         return _page(request, session, find(session, request), [*rows, Row()], problem, 422)
+
+
+def _to_tab(request: Request, changed: Sequence[str] = ()) -> Response:
+    """Back to the tab, which offers to redeploy the zones that these variables are in."""
+    more = f"?{urlencode({CHANGED: changed}, doseq=True)}" if changed else ""
+    return RedirectResponse(f"/admin/groups/{path_id(request)}/variables{more}", 303)
+
+
+def redeploy(request: Request) -> Response:
+    """Bring the zones up to the variables that the address names, or all of the group."""
+    changed = _changed(request)
+    with refusal_flashed(request):
+        run = group_zones.redeploy(fleet_of(request), actor_of(request), path_id(request), changed or None)
+        flash(request, f"{run.total} zone{' is' if run.total == 1 else 's are'} being written again.")
+    return _to_tab(request)
 
 
 def _checked(rows: Sequence[Row]) -> list[Row]:
@@ -170,4 +206,5 @@ def _refused(rows: Sequence[Row], refusal: Invalid) -> tuple[list[Row], str]:
 routes: list[BaseRoute] = [
     page("/admin/groups/{id:int}/variables", show, Access.STAFF),
     page("/admin/groups/{id:int}/variables", save, Access.OPERATOR, methods=["POST"]),
+    page("/admin/groups/{id:int}/variables/redeploy", redeploy, Access.OPERATOR, methods=["POST"]),
 ]

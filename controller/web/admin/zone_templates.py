@@ -15,7 +15,7 @@ from wtforms import StringField
 
 from controller.automation.zone_wishes import BUILT_IN, template_lines, zone_values
 from controller.domain.words import Capability
-from controller.domain.zones import DEFAULT_TEMPLATE, TYPES, TemplateRecord, nameserver_number
+from controller.domain.zones import DEFAULT_TEMPLATE, TYPES, TemplateRecord, nameserver_number, placeholders_of
 from controller.domain.zones import render as fill
 from controller.operations import zone_templates as operations
 from controller.operations.errors import Invalid, OperationError
@@ -120,7 +120,7 @@ def preview_of(session: Session, lines: Sequence[TemplateRecord], service_key: s
             return Preview(problem=f"{service.domain_unicode} has no DNS here.")
         values = zone_values(service)
     left_out = [
-        (line, [name for name in placeholders.names([line]) if not values.get(name)])
+        (line, [name for name in placeholders_of([line]) if not values.get(name)])
         for line in lines
         if not fill([line], values)
     ]

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from controller.automation.zone_wishes import WantedZone, wanted_zone, zone_values
-from controller.domain.zones import TemplateRecord, nameserver_number
+from controller.domain.zones import TemplateRecord, nameserver_number, placeholders_of
 from controller.operations import zones as operations
 from controller.operations.errors import NotFound
 from controller.operations.records import must
@@ -31,7 +31,6 @@ from controller.store.zone_queries import (
     zone_ids,
     zone_page,
 )
-from controller.web import placeholders
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, path_id, query
@@ -151,7 +150,7 @@ def left_out(zone: Zone, wanted: WantedZone) -> list[LeftOut]:
     values = zone_values(zone.service)
     found: dict[tuple[str, ...], list[TemplateRecord]] = {}
     for line in wanted.left_out:
-        empty = tuple(name for name in placeholders.names([line]) if not values.get(name))
+        empty = tuple(name for name in placeholders_of([line]) if not values.get(name))
         if not empty or any(nameserver_number(name) is None for name in empty):
             found.setdefault(empty, []).append(line)
     return [LeftOut(empty, lines) for empty, lines in found.items()]

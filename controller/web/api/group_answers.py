@@ -51,6 +51,14 @@ class VariablesBody(Body):
     )
 
 
+class GroupZonesBody(Body):
+    """Which zones of a group."""
+
+    variables: list[str] | None = Field(
+        None, description="only zones whose templates one of these is in; null: all", examples=[["ns1"]]
+    )
+
+
 class NameserversBody(Body):
     """All nameservers of a group; those that are left out lose its zones."""
 
@@ -102,6 +110,13 @@ class GroupAnswer(BaseModel):
     dns_servers: list[Ref]
     created_at: dt.datetime
     links: Links
+
+
+class VariablesAnswer(GroupAnswer):
+    """A server group whose variables were set."""
+
+    changed: list[str] = Field(description="variables with another value than before")
+    zones: int = Field(description="that one of these is in; they follow when they are redeployed")
 
 
 class GroupConfigAnswer(BaseModel):
@@ -186,6 +201,7 @@ def group_answer(session: Session, group: ServerGroup) -> GroupAnswer:
             "config": f"{me}/config",
             "files": f"{me}/files",
             "apply": f"{me}/apply",
+            "redeploy": f"{me}/zones/redeploy",
         },
     )
 

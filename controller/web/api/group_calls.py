@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from controller.operations import groups
+from controller.operations import group_zones, groups
 from controller.operations.records import must
 from controller.store.models import ServerGroup
 from controller.store.queries import find_group
@@ -16,13 +16,16 @@ from controller.web.api.calls import Asked, Call, Creates, Listed
 from controller.web.api.group_answers import (
     GroupAnswer,
     GroupChange,
+    GroupZonesBody,
     MemberBody,
     NameserversBody,
     NewGroup,
+    VariablesAnswer,
     VariablesBody,
     group_answer,
 )
 from controller.web.api.server_calls import named
+from controller.web.api.zone_runs import STARTS, ZoneRunAnswer, zone_run_answer
 
 
 def find(session: Session, key: str) -> ServerGroup:
@@ -69,9 +72,15 @@ def _delete(asked: Asked) -> GroupAnswer:
     return gone
 
 
-def _variables(asked: Asked) -> GroupAnswer:
+def _variables(asked: Asked) -> VariablesAnswer:
     body: VariablesBody = asked.body
-    return _answer(asked, groups.set_variables(asked.fleet, asked.actor, asked.key, body.variables))
+    saved = groups.set_variables(asked.fleet, asked.actor, asked.key, body.variables)
+    return VariablesAnswer(**dict(_answer(asked, saved.group)), changed=saved.changed, zones=saved.zones)
+
+
+def _redeploy(asked: Asked) -> ZoneRunAnswer:
+    body: GroupZonesBody = asked.body
+    return zone_run_answer(group_zones.redeploy(asked.fleet, asked.actor, asked.key, body.variables))
 
 
 def _nameservers(asked: Asked) -> GroupAnswer:
@@ -131,8 +140,19 @@ CALLS = (
         "/groups/{id}/variables",
         "Set the variables of a group",
         _variables,
-        answer=GroupAnswer,
+        answer=VariablesAnswer,
         body=VariablesBody,
+    ),
+    Call(
+        "POST",
+        "/groups/{id}/zones/redeploy",
+        "Bring the zones of a group up to its variables, template and TTL, all of them or those that a variable is in",
+        _redeploy,
+        answer=ZoneRunAnswer,
+        status=202,
+        body=GroupZonesBody,
+        creates=STARTS,
+        problems=("refused",),
     ),
     Call(
         "PUT",

@@ -191,6 +191,7 @@ SAMPLES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("patch", "/groups/{id}", {"zone_ttl": 1}),
     ("delete", "/groups/{id}", None),
     ("put", "/groups/{id}/variables", {"variables": {"ns1": "ns1.fleet.test"}}),
+    ("post", "/groups/{id}/zones/redeploy", {"variables": ["ns1"]}),
     ("put", "/groups/{id}/dns-servers", {"dns_servers": ["ns1", "ns2"]}),
     ("post", "/groups/{id}/servers", {"server": "web02"}),
     ("post", "/groups/{id}/servers", {"server": "ns1"}),

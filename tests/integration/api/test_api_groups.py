@@ -40,6 +40,33 @@ def test_variables_are_the_whole_list(client: TestClient) -> None:
         assert client.get("/groups/Group").json()["variables"] == answer.json()["variables"] == wanted
 
 
+def test_zones_follow_changed_variables_when_they_are_asked_to(client: TestClient, filled: Fleet) -> None:
+    client.post("/services", json=an_order())
+    deployed(filled)
+    path = "/groups/Group/variables"
+    client.put(path, json={"variables": {}})
+    for variables, changed, zones in (
+        ({"ns1": "ns1.fleet.test", "color": "blue"}, ["color", "ns1"], 1),
+        ({"ns1": "NS1.fleet.test", "color": "red"}, ["color"], 0),
+        ({"color": "red"}, ["ns1"], 1),
+    ):
+        answer = client.put(path, json={"variables": variables}).json()
+        assert (answer["changed"], answer["zones"]) == (changed, zones)
+    redeploy = "/groups/Group/zones/redeploy"
+    assert answer["links"]["redeploy"].endswith(f"/groups/{answer['id']}/zones/redeploy")
+    assert client.post(redeploy, json={"variables": ["color"]}).status_code == 409
+    for wrong in (["Not one"], []):
+        refused = client.post(redeploy, json={"variables": wrong})
+        assert [error["field"] for error in refused.json()["errors"]] == ["variables"]
+    first, again = (
+        client.post(redeploy, json={"variables": ["ns1"]}, headers={"Idempotency-Key": "once"}) for _ in range(2)
+    )
+    assert (first.status_code, first.json()["total"], first.json()["title"]) == (202, 1, "Zones of Group")
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json() == first.json()
+    assert client.post(redeploy, json={}).json()["total"] == 1
+
+
 def test_servers_come_and_go(client: TestClient) -> None:
     assert client.post("/groups", json={"name": "Other"}).status_code == 201
     moved = client.post("/groups/Other/servers", json={"server": "web02"}).json()

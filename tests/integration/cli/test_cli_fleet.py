@@ -150,9 +150,13 @@ def test_a_group(stocked: Command, tmp_path: Path) -> None:
     assert "nameservers    ns1, ns2" in stocked.run("group", "show", "Group").stdout
     assert stocked.json("group", "edit", "Group", "--zone-ttl", "600")["zone_ttl"] == 600
     assert "zone_ttl" in stocked.run("group", "edit", "Group", "--zone-ttl", "1", code=2).stderr
-    variables = stocked.json("group", "variables", "Group", "ns2=ns2.fleet.test", "ns1=")["variables"]
-    assert variables == {"ns2": "ns2.fleet.test"}
-    assert stocked.run("group", "variables", "Group").stdout == "ns2  ns2.fleet.test\n"
+    saved = stocked.json("group", "variables", "Group", "ns2=ns2.fleet.test", "ns1=")
+    assert (saved["variables"], saved["changed"]) == ({"ns2": "ns2.fleet.test"}, ["ns1", "ns2"])
+    said = stocked.run("group", "variables", "Group", "ns2=ns2.other.test").stdout.splitlines()
+    assert said[0] == "ns2  ns2.other.test"
+    assert said[-1] == "hestia-fleet group redeploy Group --variable ns2"
+    assert stocked.json("group", "redeploy", "Group", "--variable", "ns2")["total"] == saved["zones"] > 0
+    assert stocked.run("group", "variables", "Group").stdout == "ns2  ns2.other.test\n"
     assert stocked.run("group", "dns", "Group", "ns1").stdout == "ns1\n"
     assert "leave at least one" in stocked.run("group", "dns", "Group", "--none", code=1).stderr
     assert stocked.run("group", "remove-server", "Group", "web02").stdout == "Group Group has web02 no more\n"

@@ -10,10 +10,10 @@ from sqlalchemy import func, select, update
 from controller.domain.words import ServiceStatus, TaskStatus
 from controller.engine import catch_up, zone_rollout
 from controller.engine.fleet import Fleet
-from controller.operations import groups, products, server_changes, services, zones
+from controller.operations import group_zones, groups, products, server_changes, services, zone_templates, zones
 from controller.operations.errors import Invalid, Refused
 from controller.store.base import utcnow
-from controller.store.models import Resource, Server, Service, Task
+from controller.store.models import Resource, Server, ServerGroup, Service, Task
 from controller.store.work_models import LongRun
 from tests.support.rows import come_back, give_up, order, status, work
 from tests.support.storages import MOSTLY_SQLITE
@@ -202,3 +202,51 @@ def test_a_zone_that_cannot_be_changed_stops_no_other(fleet: Fleet, monkeypatch:
         run = session.scalars(select(LongRun)).one()
         assert (run.finished_at is not None, run.total, run.done, run.failed) == (True, 3, 3, 1)
         assert session.get_one(Service, broken).error is None
+
+
+def test_zones_that_a_changed_variable_is_in_are_written_again_and_no_others(fleet: Fleet) -> None:
+    for domain in ("a.com", "b.com"):
+        order(fleet, domain)
+    work(fleet)
+    lines = [("@", "NS", "{ns1}."), ("@", "A", "192.0.2.1"), ("@", "TXT", "{color} {domain}")]
+    records = [{"name": name, "type": kind, "value": value} for name, kind, value in lines]
+    zone_templates.create(fleet, "staff", name="t", records=records)
+    zones.choose_template(fleet, "staff", "a.com", "t")
+    work(fleet)
+    saved: dict[str, str] = {}
+    for variable, expected in (("color", 1), ("caa_contact", 1), ("ns1", 2), ("domain", 0), ("unused", 0)):
+        saved[variable] = {"caa_contact": "ca@example.net", "ns1": "n1.example.net"}.get(variable, "blue")
+        change = groups.set_variables(fleet, "staff", "g", saved)
+        assert (change.changed, change.zones) == ([variable], expected), variable
+    assert groups.set_variables(fleet, "staff", "g", saved | {"more": ""}).changed == [], "an empty one is none"
+    other = groups.create(fleet, "staff", name="elsewhere")
+    with fleet.database.read() as session:
+        assert group_zones.reach(session, session.get_one(ServerGroup, other.id)) == 0
+
+    before = generations(fleet)
+    run = group_zones.redeploy(fleet, "staff", "g", ["color"])
+    roll(fleet)
+    after = generations(fleet)
+    assert {domain for domain in after if after[domain] != before[domain]} == {"a.com"}
+    with fleet.database.read() as session:
+        over = session.get_one(LongRun, run.id)
+        assert (over.finished_at is not None, over.total, over.done, over.failed) == (True, 1, 1, 0)
+    assert group_zones.redeploy(fleet, "staff", "g").total == 2
+    for group, variables, refusal in (
+        ("g", ["unused"], Refused),
+        ("elsewhere", None, Refused),
+        ("g", ["A b"], Invalid),
+    ):
+        with pytest.raises(refusal):
+            group_zones.redeploy(fleet, "staff", group, variables)
+
+
+def generations(fleet: Fleet) -> dict[str, list[int]]:
+    """How often each zone was to be written, by domain."""
+    with fleet.database.read() as session:
+        copies = session.scalars(select(Resource).where(Resource.action == "dns.zone").order_by(Resource.id))
+        found: dict[str, list[int]] = {}
+        for copy in copies:
+            assert copy.applied_generation == copy.generation
+            found.setdefault(copy.name, []).append(copy.generation)
+        return found

@@ -154,6 +154,34 @@ def test_variables_are_added_changed_and_removed(world: World) -> None:
     assert group_of(world).variables == {"ns1": "ns1.fleet.test", "ns2": "ns2.fleet.test", "color": "blue"}
 
 
+def test_changed_variables_name_their_zones_and_offer_to_redeploy_them(world: World) -> None:
+    finish(world.fleet, world.ben_service)
+    browser = world.browser("operator")
+    page = f"{home(world)}/variables"
+    assert "Redeploy 2 zones" in browser.get(page).text
+    # No template has this one.
+    there = group_of(world).variables
+    names = [*there, "color"]
+    assert browser.submit(page, {"name": names, "value": [*there.values(), "blue"]}).headers["location"] == page
+    saved = browser.submit(page, {"name": names, "value": ["other.fleet.test", *list(there.values())[1:], "red"]})
+    assert saved.headers["location"] == f"{page}?changed=color&changed=ns1"
+    offer = browser.get(saved.headers["location"]).text
+    assert "2 zones use what you changed" in offer
+    assert 'data-confirm="Redeploy 2 zones?"' in offer
+    assert "what you changed" not in world.browser("support").get(saved.headers["location"]).text
+    started = browser.submit(f"{page}/redeploy?changed=color&changed=ns1", page=saved.headers["location"])
+    assert started.headers["location"] == page
+    text = browser.get(page).text
+    assert "2 zones are being written again" in text
+    assert "Zones of Warsaw" in text
+    assert "0 of 2 zones" in text
+    with world.fleet.database.read() as session:
+        (run,) = session.scalars(select(LongRun).where(LongRun.kind == "zones"))
+    assert (run.total, run.report["what"], run.report["group_id"]) == (2, "group", world.group_id)
+    for hostile in ("?changed=<script>&changed=%7Bns1%7D", "?changed=", "?changed=color"):
+        assert "what you changed" not in browser.get(page + hostile).text
+
+
 @pytest.mark.parametrize(
     ("names", "values", "said"),
     [
