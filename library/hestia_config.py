@@ -12,6 +12,12 @@ description:
   - Brings lines of C(hestia.conf) to the wanted values, and what they stand for along with them.
   - A setting that stands for something else (a port, an alias in the web servers) is looked at there too, so that a
     line that was changed alone is noticed and put right.
+  - A setting that the panel refuses, or that fails, keeps no other from being set. When all others are as wanted, the
+    module fails and names each one with its reason; run again, it tries only these. What cannot concern one setting
+    alone (a busy server, a full disk, a command that hangs) ends it at once.
+  - Settings that belong together are not half applied. The API is opened (C(API), C(API_SYSTEM)) only when it is said
+    from where (C(API_ALLOWED_IP)), C(BACKUP_MODE) and C(BACKUP_GZIP) change in the order in which backups go on
+    working, and a path of one database tool goes to the other when it is free.
   - What only tells what is installed (C(WEB_PORT), C(ANTIVIRUS_SYSTEM) and the like) is refused, because another line
     would change nothing but the label.
 options:
@@ -73,13 +79,17 @@ EXAMPLES = r"""
 RETURN = r"""
 facts:
   description: What later tasks need to know.
-  returned: success
+  returned: success, and when settings were refused
   type: dict
   contains:
     settings:
       description:
         - Value of every named setting as it is now. When what it stands for differs, that is added in brackets.
       type: dict
+    refused:
+      description: By name of the setting, why it could not be set. Only when there is such a setting.
+      type: dict
+      sample: {LANGUAGE: "v-change-sys-language ended with 3 (does not exist): language xx doesn't exist"}
 actions:
   description: Panel commands that were run.
   returned: always
@@ -94,12 +104,12 @@ repaired:
   sample: []
 error_class:
   description:
-    - Kind of failure - C(bad_argument), C(refused), C(busy), C(no_room), C(timeout), C(not_found), C(restart_failed),
-      C(inconsistent) or C(internal).
+    - Kind of failure, of several that for which trying again helps most - C(bad_argument), C(refused), C(busy),
+      C(no_room), C(timeout), C(not_found), C(restart_failed), C(inconsistent) or C(internal).
   returned: on failure
   type: str
 command:
-  description: The panel command that failed, with its I(exit_code) and I(output).
+  description: The panel command that failed, with its I(exit_code) and I(output); when several did, I(facts) tell.
   returned: when a panel command failed
   type: str
 """

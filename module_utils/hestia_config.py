@@ -7,14 +7,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional
+from functools import partial
+from typing import Any, Callable, Optional
 
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_file
+from ansible.module_utils.hestia_config_order import first_of
 from ansible.module_utils.hestia_config_ways import Way, all_ways
 from ansible.module_utils.hestia_converge import Step, Subject
+from ansible.module_utils.hestia_failures import END_ALL, Failures
 from ansible.module_utils.hestia_panel import Panel, PanelError
 
 OPTIONS: dict[str, Any] = {
@@ -42,6 +46,10 @@ FACTS = frozenset(
 _KEY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 # The panel refuses quotes and pipes; it writes the line with sed, to which & and \ mean something.
 _REFUSED = "'\"|&\\"
+# A command that was killed may have done its work; the second time it is what it is.
+_TRIES = 2
+# Settings count their own tries.
+_ANY = 25
 
 
 @dataclass
@@ -62,20 +70,26 @@ class ConfigState:
 
 
 class Settings(Subject[ConfigState]):
-    """All wanted settings of a server."""
+    """All wanted settings of a server. One that the panel refuses keeps no other from being set."""
 
     def __init__(self, panel: Panel, params: dict[str, Any]) -> None:
         super().__init__(panel, params)
         ways = all_ways(panel)
         self.settings = [_checked(entry, ways) for entry in params["settings"]]
-        keys = [setting.key for setting in self.settings]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise check.bad(f"settings.{key}", "is given more than once")
+        self.values = {setting.key: setting.value for setting in self.settings}
+        if len(self.values) < len(self.settings):
+            keys = Counter(setting.key for setting in self.settings)
+            raise check.bad(f"settings.{keys.most_common(1)[0][0]}", "is given more than once")
+        self._failures = Failures("settings could not be set")
+        self._tried: Counter[str] = Counter()
+        self._trouble: dict[str, PanelError] = {}
+        """What came of the last try of a setting that may be right all the same, or another time."""
+        self._besides: Optional[PanelError] = None
+        self._before: dict[str, Any] = {}
 
     def look(self) -> ConfigState:
-        if not self.panel.check_mode:
-            self._take_back()
+        if self.panel.check_mode:
+            self.panel.read_unfinished()
         self.panel.forget_conf()
         conf = read_file(self.panel.conf_path)
         words = {
@@ -83,16 +97,40 @@ class Settings(Subject[ConfigState]):
             for setting in self.settings
             if setting.way is not None
         }
-        return ConfigState(conf, {key: word for key, word in words.items() if word})
+        state = ConfigState(conf, {key: word for key, word in words.items() if word})
+        self._before = self._before or self.describe(state)
+        return state
 
     def next_step(self, state: ConfigState) -> Optional[Step]:
-        wrong = [setting for setting in self.settings if not self._right(setting, state)]
-        plain = [setting for setting in wrong if setting.way is None]
+        wrong = {setting.key: setting for setting in self.settings if not self._right(setting, state)}
+        if self.panel.check_mode:
+            return Step("set values", lambda: None) if wrong else None
+        for key in wrong:
+            if self._tried[key] >= _TRIES and key not in self._failures:
+                self._failures.add(key, self._trouble.get(key) or _in_vain())
+        left = [setting for key, setting in wrong.items() if key not in self._failures]
+        ready = [setting for setting in left if not self._held_up(setting, wrong)]
+        plain = [setting for setting in ready if setting.way is None]
         if plain:
-            return Step("set values", lambda: self._set(plain))
-        for setting in wrong:
-            return self._step(setting, state)
-        return None
+            return Step("set values", partial(self._set, plain), tries=_ANY)
+        if ready:
+            return self._step(ready[0], state)
+        return Step("leave the others", partial(self._leave, left, wrong), tries=_ANY) if left else None
+
+    def _held_up(self, setting: Setting, wrong: dict[str, Setting]) -> list[str]:
+        """Settings that have to be right before this one is touched, and are not."""
+        first = first_of(setting.key, self.values)
+        if setting.way is not None:
+            first += setting.way.waits_for(setting.value)
+        return [key for key in first if key in wrong]
+
+    def _leave(self, settings: list[Setting], wrong: dict[str, Setting]) -> None:
+        """Give up those that wait for what has failed, or, when there is none, for each other."""
+        causes = {setting.key: self._held_up(setting, wrong)[0] for setting in settings}
+        waiting = {key: cause for key, cause in causes.items() if cause in self._failures} or causes
+        for key, cause in waiting.items():
+            kind = self._failures[cause].error_class if cause in self._failures else "refused"
+            self._failures.add(key, PanelError(f"not tried, because {cause} has to be set first", error_class=kind))
 
     def describe(self, state: ConfigState) -> dict[str, Any]:
         return {setting.key: _shown(setting, state) for setting in self.settings}
@@ -108,51 +146,60 @@ class Settings(Subject[ConfigState]):
         return state.conf.get(setting.key) == setting.value and setting.key not in state.differing
 
     def _set(self, settings: list[Setting]) -> None:
-        with self._conf_kept():
-            for setting in settings:
-                self.panel.must("v-change-sys-config-value", setting.key, setting.value)
+        for setting in settings:
+            line = ("v-change-sys-config-value", setting.key, setting.value)
+            self._try(setting.key, partial(self.panel.must, *line))
 
     def _step(self, setting: Setting, state: ConfigState) -> Step:
         key, way = setting.key, setting.way
         assert way is not None
-
-        def act() -> None:
-            with self._conf_kept():
-                way.apply(key, setting.value, state.conf)
-
         # With the right label something was left behind, or the label was changed alone.
         alone = state.conf.get(key) == setting.value
         repair = f"what {key} stands for" if alone else ""
-        return Step(f"set {key}", act, repair)
+        act = partial(self._try, key, partial(way.apply, key, setting.value, state.conf))
+        return Step(f"set {key}", act, repair, tries=_ANY)
+
+    def _try(self, key: str, act: Callable[[], Any]) -> None:
+        """Act for one setting. What ends all is raised; any other failure is this setting's own."""
+        self._tried[key] += 1
+        try:
+            with self._conf_kept():
+                act()
+        except (PanelError, OSError) as problem:
+            if isinstance(problem, PanelError) and problem.half_done:
+                self._trouble[key] = problem
+            else:
+                self._failures.add(key, problem)
+
+    def settle(self) -> None:
+        try:
+            super().settle()
+        except PanelError as error:
+            if not self._failures or error.error_class in END_ALL:
+                raise
+            self._besides = error
+
+    def prove(self, state: ConfigState) -> ConfigState:
+        if self._failures:
+            diff = {"before": self._before, "after": self.describe(state)}
+            raise self._failures.error(len(self.settings), self.facts(state), diff, self._besides)
+        return state
 
     @contextlib.contextmanager
     def _conf_kept(self) -> Iterator[None]:
         """A second name of the present hestia.conf, which needs no room: a full disk makes the panel empty the file."""
-        os.link(self.panel.conf_path, self._kept)
+        os.link(self.panel.conf_path, self.panel.conf_kept)
         try:
             yield
         finally:
-            damaged = self._damaged()
-            self._take_back()
+            damaged = self.panel.conf_damaged()
+            self.panel.put_conf_back()
         if damaged:
             raise PanelError("hestia.conf could not be written: is the disk full?", error_class="no_room")
 
-    @property
-    def _kept(self) -> str:
-        return f"{self.panel.conf_path}.hestia-fleet"
 
-    def _damaged(self) -> bool:
-        return not read_file(self._kept).keys() <= read_file(self.panel.conf_path).keys()
-
-    def _take_back(self) -> None:
-        """Put the kept hestia.conf back if the present one has lost lines; also when a predecessor was killed."""
-        if not os.path.exists(self._kept):
-            return
-        if self._damaged():
-            os.replace(self._kept, self.panel.conf_path)
-            self.panel.repair("hestia.conf")
-        else:
-            os.unlink(self._kept)
+def _in_vain() -> PanelError:
+    return PanelError("done, but it is still not as wanted", error_class="inconsistent")
 
 
 def _shown(setting: Setting, state: ConfigState) -> str:

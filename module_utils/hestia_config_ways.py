@@ -30,7 +30,6 @@ class Way:
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        self._unfinished: Optional[bool] = None
 
     def check(self, key: str, value: str) -> None:
         if not re.fullmatch(self.pattern, value):
@@ -40,6 +39,10 @@ class Way:
         """What is there instead of what the value stands for, in words; "" when that is as wanted."""
         return ""
 
+    def waits_for(self, value: str) -> tuple[str, ...]:
+        """Settings whose present thing is in the way of this value."""
+        return ()
+
     def apply(self, key: str, value: str, conf: Conf) -> None:
         """Make it so, label and thing."""
         raise NotImplementedError
@@ -47,21 +50,6 @@ class Way:
     def _label(self, key: str, value: str, conf: Conf) -> None:
         if conf.get(key) != value:
             self.panel.must("v-change-sys-config-value", key, value)
-
-    def _command(self, command: str, *arguments: str, owes: tuple[str, ...] = ()) -> str:
-        """A command that changes the label first: if it is killed, the label says nothing about the rest.
-
-        Returns what it said.
-        """
-        self._unfinished = True
-        done = self.panel.must(command, *arguments, owes=owes)
-        self._unfinished = False
-        return done.output
-
-    def _was_killed(self, *commands: str) -> bool:
-        if self._unfinished is None:
-            self._unfinished = any(self.panel.was_interrupted(command) for command in commands)
-        return self._unfinished
 
 
 class Language(Way):
@@ -112,19 +100,19 @@ class PanelPort(Way):
         port = self._listens()
         if port not in ("", value):
             return f"the panel listens on {port}"
-        return "not restarted" if self._was_killed("v-change-sys-port") else ""
+        return "not restarted" if key in self.panel.unfinished else ""
 
     def apply(self, key: str, value: str, conf: Conf) -> None:
         port = self._listens()
         if port == value:
             # Its own command leaves everything as it is when the web server's configuration has the port already.
             self._label(key, value, conf)
-            if self._unfinished:
+            if key in self.panel.unfinished:
                 self.panel.must("v-restart-service", "hestia")
-                self._unfinished = False
-        elif _RESTART_FAILED.search(self._command("v-change-sys-port", value)) and port:
+                self.panel.finish(key)
+        elif _RESTART_FAILED.search(self.panel.must_end(key, "v-change-sys-port", value).output) and port:
             # Nobody could log in to the panel any more.
-            self.panel.must("v-change-sys-port", port)
+            self.panel.must_end(key, "v-change-sys-port", port)
             raise PanelError(
                 f"the panel's web server does not start with port {value}; it is back on {port}",
                 error_class="refused",
@@ -148,6 +136,8 @@ class DatabaseAlias(Way):
         self.keys = (key,)
         self._tool = tool
         self._include = include
+        self.other: Optional[DatabaseAlias] = None
+        """The other tool, whose path is beside this one."""
         self._seen: dict[str, str] = {}
         """The servers that show it, and the path under which they do."""
 
@@ -165,6 +155,9 @@ class DatabaseAlias(Way):
                 wrong.append(f"{server} has it under /{found.group(1)}" if found else f"{server} has it nowhere")
         return ", ".join(wrong)
 
+    def waits_for(self, value: str) -> tuple[str, ...]:
+        return self.other.keys if self.other is not None and value in self.other._seen.values() else ()
+
     def apply(self, key: str, value: str, conf: Conf) -> None:
         for server in self._seen:
             # The command writes anew what it finds, and a killed one may have removed it just before.
@@ -179,12 +172,14 @@ class DatabaseAlias(Way):
                 error_class="refused",
             )
         if failed:
+            # The command itself owes nothing any more, and the path may be the right one.
+            self.panel.owe("web", "proxy")
             raise PanelError(f"{failed.group(1)} could not be restarted", error_class="restart_failed")
 
     def _change(self, path: str) -> Optional[re.Match[str]]:
         """Returns what failed to restart."""
-        said = self._command("v-change-sys-db-alias", self._tool, path, owes=("web", "proxy"))
-        return _RESTART_FAILED.search(said)
+        done = self.panel.must("v-change-sys-db-alias", self._tool, path, owes=("web", "proxy"))
+        return _RESTART_FAILED.search(done.output)
 
     def _path(self, server: str) -> str:
         return self.panel.path("etc", server, "conf.d", self._include)
@@ -197,10 +192,10 @@ class Cgroups(Way):
     pattern = r"yes|no"
 
     def differs(self, key: str, value: str, conf: Conf) -> str:
-        return "not for every account" if self._was_killed("v-add-sys-cgroups", "v-delete-sys-cgroups") else ""
+        return "not for every account" if key in self.panel.unfinished else ""
 
     def apply(self, key: str, value: str, conf: Conf) -> None:
-        self._command("v-add-sys-cgroups" if value == "yes" else "v-delete-sys-cgroups")
+        self.panel.must_end(key, "v-add-sys-cgroups" if value == "yes" else "v-delete-sys-cgroups")
 
 
 class WebmailAlias(Way):
@@ -235,9 +230,12 @@ class WebmailAlias(Way):
         if not servers:
             return
         missing = self._missing(value, conf)
-        self.panel.pending |= {"web", "proxy"}
-        failures = [error for entry in missing for error in self._build(*entry)]
+        self.panel.owe("web", "proxy")
+        failures = {domain: error for user, domain, client in missing for error in self._build(user, domain, client)}
         for link in self._stale(value, conf):
+            if self._domain(link) in failures:
+                # Webmail under its former name is better than none.
+                continue
             host = os.path.basename(link)[: -len(".conf")]
             remove_logs(logs_of(self.panel, host[: -len(".ssl")] if host.endswith(".ssl") else host))
             os.unlink(link)
@@ -246,13 +244,25 @@ class WebmailAlias(Way):
             replace_text(path, self._INCLUDE.sub(rf"\g<1>{value}\g<3>", read_text(path)))
         zones = [user for user, domain, _ in missing if self.panel.record(user, "dns", domain)]
         self.panel.reload("web", "proxy", *(["dns"] if zones else []))
-        if failures:
-            raise failures[0]
+        for domain, error in failures.items():
+            more = f" (and {len(failures) - 1} more domains)" if len(failures) > 1 else ""
+            raise PanelError(
+                f"{domain}{more}: {error.message}",
+                error_class=error.error_class,
+                command=error.command,
+                exit_code=error.exit_code,
+                output=error.output,
+            )
 
     def _build(self, user: str, domain: str, client: str) -> list[PanelError]:
         # One domain that cannot be built must not keep the others from it.
         done = self.panel.run("v-add-mail-domain-webmail", user, domain, client, "no", "yes")
         return [done.error()] if done.code else []
+
+    def _domain(self, link: str) -> str:
+        """The mail domain that a link is for."""
+        target = self._LINK.search(os.readlink(link))
+        return target.group(1) if target else ""
 
     @staticmethod
     def _servers(conf: Conf) -> list[str]:
@@ -298,12 +308,15 @@ class WebmailAlias(Way):
 
 def all_ways(panel: Panel) -> dict[str, Way]:
     """By the word the caller uses."""
+    pma = DatabaseAlias(panel, "pma", "DB_PMA_ALIAS", "phpmyadmin.inc")
+    pga = DatabaseAlias(panel, "pga", "DB_PGA_ALIAS", "phppgadmin.inc")
+    pma.other, pga.other = pga, pma
     return {
         "language": Language(panel),
         "api": Api(panel),
         "panel_port": PanelPort(panel),
-        "pma_alias": DatabaseAlias(panel, "pma", "DB_PMA_ALIAS", "phpmyadmin.inc"),
-        "pga_alias": DatabaseAlias(panel, "pga", "DB_PGA_ALIAS", "phppgadmin.inc"),
+        "pma_alias": pma,
+        "pga_alias": pga,
         "cgroups": Cgroups(panel),
         "webmail_alias": WebmailAlias(panel),
     }

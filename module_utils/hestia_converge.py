@@ -64,6 +64,10 @@ class Subject(ABC, Generic[State]):
         """What later tasks need to know."""
         return {}
 
+    def settle(self) -> None:
+        """Do what killed or failed commands still owe."""
+        settle(self.panel)
+
     def prove(self, state: State) -> State:
         """Last look after a change, at the service itself where that is possible."""
         return state
@@ -101,7 +105,7 @@ def converge(subject: Subject[State]) -> dict[str, Any]:
         step = subject.next_step(state)
     if panel.pending:
         changed = True
-        settle(panel)
+        subject.settle()
         state = subject.look()
     if changed:
         state = subject.prove(state)
@@ -194,7 +198,12 @@ def class_of(error: OSError) -> str:
 
 
 def fail(module: AnsibleModule, panel: Panel, error: PanelError) -> None:
-    details: dict[str, Any] = {"error_class": error.error_class, "actions": panel.actions, "repaired": panel.repaired}
+    details: dict[str, Any] = {
+        **error.details,
+        "error_class": error.error_class,
+        "actions": panel.actions,
+        "repaired": panel.repaired,
+    }
     if error.command:
         details.update(command=error.command, exit_code=error.exit_code, output=error.output)
     module.fail_json(msg=error.message, **details)

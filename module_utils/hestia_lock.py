@@ -8,6 +8,7 @@ was killed, so that whoever comes next waits for the command it left running and
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -56,6 +57,23 @@ def wait_for_session(session: int, seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def read_note(folders: list[str]) -> dict[str, Any]:
+    """The lock's note without taking the lock; {} when there is none."""
+    for folder in folders:
+        with contextlib.suppress(OSError), open(os.path.join(folder, LOCK_FILE), "rb") as file:
+            return _parsed(file.read(65536))
+    return {}
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        # Whoever was killed while replacing the note left the end of the former one behind it.
+        note, _ = json.JSONDecoder().raw_decode(data.decode("utf-8", "replace") or "{}")
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 class ServerLock:
@@ -107,11 +125,7 @@ class ServerLock:
             time.sleep(0.05)
 
     def _read(self) -> dict[str, Any]:
-        try:
-            note = json.loads(os.pread(self._descriptor, 65536, 0) or b"{}")
-        except ValueError:
-            return {}
-        return note if isinstance(note, dict) else {}
+        return _parsed(os.pread(self._descriptor, 65536, 0))
 
     def _wait_for_left_command(self, deadline: float) -> None:
         pid, start = self.left.get("pid"), self.left.get("starttime")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible.module_utils.hestia_conf import read_file, read_records, read_text
-from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start, wait_for_session
+from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start, read_note, wait_for_session
 
 _HOME = "/usr/local/hestia"
 _DAY = 86400.0
@@ -68,7 +68,14 @@ class PanelError(Exception):
     """A failure in plain words. `error_class` is one of the words the controller knows."""
 
     def __init__(
-        self, message: str, *, error_class: str, command: str = "", exit_code: Optional[int] = None, output: str = ""
+        self,
+        message: str,
+        *,
+        error_class: str,
+        command: str = "",
+        exit_code: Optional[int] = None,
+        output: str = "",
+        details: Optional[dict[str, Any]] = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -76,6 +83,18 @@ class PanelError(Exception):
         self.command = command
         self.exit_code = exit_code
         self.output = output
+        self.details = details or {}
+        """What the module's result tells besides."""
+
+    @property
+    def half_done(self) -> bool:
+        """Whether the command may have done its work all the same."""
+        return self.exit_code is not None and half_done(self.exit_code)
+
+
+def half_done(code: int) -> bool:
+    """Whether a command that ended so may have stopped in the middle: killed, or all made but not reloaded."""
+    return code < 0 or code >= 128 or code == 20
 
 
 @dataclass(frozen=True)
@@ -88,8 +107,8 @@ class Finished:
 
     @property
     def half_done(self) -> bool:
-        """Whether it may have stopped in the middle: killed, or all made but not reloaded."""
-        return self.code < 0 or self.code >= 128 or self.code == 20
+        """Whether it may have stopped in the middle."""
+        return half_done(self.code)
 
     def error(self) -> PanelError:
         lines = self.output.strip().splitlines()
@@ -119,6 +138,9 @@ class Panel:
         self.repaired: list[str] = []
         self.pending: set[str] = set()
         """What a command that stopped half way still owes; kept in the lock's note until it is done."""
+        self.unfinished: set[str] = set()
+        """Settings whose command did not come to its end: their label tells nothing about the rest. Kept in the lock's
+        note, also by modules that do not care, until hestia_config has finished them."""
         self._lock: Optional[ServerLock] = None
         self._conf: Optional[dict[str, str]] = None
 
@@ -207,7 +229,8 @@ class Panel:
                 error_class="refused",
             )
         # In check mode nobody puts it back, and every command would find a panel without systems.
-        if not self.conf and (self.check_mode or not os.path.exists(f"{self.conf_path}.bak")):
+        spare = any(os.path.exists(path) for path in (f"{self.conf_path}.bak", self.conf_kept))
+        if not self.conf and (self.check_mode or not spare):
             raise PanelError(f"{self.home_dir}/conf/hestia.conf is missing or empty", error_class="inconsistent")
 
     # The server lock
@@ -215,26 +238,52 @@ class Panel:
     @contextlib.contextmanager
     def locked(self, timeout: float) -> Iterator[None]:
         """Hold the server's lock over look, act and verify, and take over what a killed predecessor left undone."""
-        folders = [self.path("run", "lock"), self.path("var", "lock")]
         try:
-            with ServerLock(folders, timeout) as lock:
+            with ServerLock(self._lock_folders(), timeout) as lock:
                 self._lock = lock
                 self.pending = set(lock.left.get("pending", []))
+                self.unfinished = set(lock.left.get("unfinished", []))
                 for stale in self._own_temporary_files():
                     _remove_tree(stale)
-                self._put_conf_back()
+                self.put_conf_back()
                 yield
-                lock.note()
+                self.pending.clear()
+                self.note()
         except LockBusy as busy:
             raise PanelError(str(busy), error_class="busy") from None
         finally:
             self._lock = None
 
-    def _put_conf_back(self) -> None:
-        """The panel moves hestia.conf away to write a setting; killed at that moment it leaves itself without."""
-        spare = f"{self.conf_path}.bak"
-        if not os.path.exists(self.conf_path) and os.path.exists(spare):
+    def _lock_folders(self) -> list[str]:
+        return [self.path("run", "lock"), self.path("var", "lock")]
+
+    def read_unfinished(self) -> None:
+        """Learn from the lock's note what is unfinished without taking the lock: for check mode."""
+        self.unfinished = set(read_note(self._lock_folders()).get("unfinished", []))
+
+    @property
+    def conf_kept(self) -> str:
+        """A second name that hestia_config gives the present hestia.conf before the panel writes to it."""
+        return f"{self.conf_path}.hestia-fleet"
+
+    def conf_damaged(self) -> bool:
+        """Whether hestia.conf has lost lines since it was given its second name."""
+        return not read_file(self.conf_kept).keys() <= read_file(self.conf_path).keys()
+
+    def put_conf_back(self) -> None:
+        """The panel moves hestia.conf away to write a setting; killed at that moment it leaves itself without, and on a
+        full disk it writes back less than there was."""
+        spare, kept = f"{self.conf_path}.bak", self.conf_kept
+        lost = os.path.exists(spare) and not read_file(self.conf_path)
+        if lost:
             os.replace(spare, self.conf_path)
+        if os.path.exists(kept):
+            if self.conf_damaged():
+                os.replace(kept, self.conf_path)
+                lost = True
+            else:
+                os.unlink(kept)
+        if lost:
             self.forget_conf()
             self.repair("hestia.conf")
 
@@ -302,7 +351,7 @@ class Panel:
             self.pending = owed_before - {name for name in owes if not name.startswith("counters:")}
         elif not finished.half_done:
             self.pending = owed_before
-        self._note()
+        self.note()
         return finished
 
     def must(self, command: str, *arguments: str, owes: tuple[str, ...] = (), accept: tuple[int, ...] = ()) -> Finished:
@@ -311,6 +360,27 @@ class Panel:
         if finished.code not in (0, *accept):
             raise finished.error()
         return finished
+
+    def must_end(self, setting: str, command: str, *arguments: str) -> Finished:
+        """As `must`, for a command that changes the label of a setting first: until it has come to its end, the lock's
+        note says that the setting is unfinished."""
+        self.unfinished.add(setting)
+        finished = self.run(command, *arguments)
+        if not finished.half_done:
+            self.finish(setting)
+        if finished.code:
+            raise finished.error()
+        return finished
+
+    def finish(self, setting: str) -> None:
+        """What a setting stands for is done."""
+        self.unfinished.discard(setting)
+        self.note()
+
+    def owe(self, *services: str) -> None:
+        """Note that these of RELOADS are to be reloaded, whoever comes next, before something is changed for them."""
+        self.pending |= set(services)
+        self.note()
 
     def query(self, command: str, *arguments: str) -> Finished:
         """Run a v-list-* command: it changes nothing, so it leaves no trace in `actions`."""
@@ -364,7 +434,7 @@ class Panel:
                 raise PanelError(
                     f"this panel has no command {command}", error_class="internal", command=command
                 ) from None
-            self._note(process.pid, command, arguments)
+            self.note(process.pid, command, arguments)
             code = self._wait(process, command)
             output.seek(0)
             text = output.read(65536).decode("utf-8", "surrogateescape")
@@ -388,12 +458,15 @@ class Panel:
                 command=command,
             ) from None
 
-    def _note(self, pid: int = 0, command: str = "", arguments: tuple[str, ...] = ()) -> None:
+    def note(self, pid: int = 0, command: str = "", arguments: tuple[str, ...] = ()) -> None:
+        """Write into the lock what is left undone, and which command runs."""
         if self._lock is None:
             return
         note: dict[str, Any] = {}
         if self.pending:
             note["pending"] = sorted(self.pending)
+        if self.unfinished:
+            note["unfinished"] = sorted(self.unfinished)
         if pid:
             # Names only: what follows may be a path of a secret, and a domain is enough to recognise the command.
             note.update(pid=pid, starttime=process_start(pid), command=command, arguments=list(arguments[:2]))

@@ -126,6 +126,28 @@ def test_what_cannot_be_is_refused(driver: Driver, server: SandboxServer) -> Non
     assert (server.hestia / "conf/hestia.conf").read_text() == before
 
 
+def test_what_is_refused_is_told_and_the_rest_is_done(driver: Driver, server: SandboxServer) -> None:
+    before = conf(server)
+    settings = [
+        {"key": "LANGUAGE", "value": "xx", "how": "language"},
+        {"key": "BACKEND_PORT", "value": "8080", "how": "panel_port"},
+        {"key": "DB_PMA_ALIAS", "value": "tables", "how": "pma_alias"},
+        {"key": "TITLE", "value": "{{page}} of Acme", "how": "value"},
+    ]
+    shown, done, again = driver.run(config(settings, check=True), config(settings), config(settings)).results
+    assert (shown["failed"], shown["changed"]) == (False, True)
+    assert set(shown["diff"]["after"]) == {"LANGUAGE", "BACKEND_PORT", "DB_PMA_ALIAS", "TITLE"}
+    assert done["failed"]
+    assert done["msg"].startswith("2 of 4 settings could not be set, the others are as wanted. LANGUAGE: v-change-")
+    assert "; BACKEND_PORT: v-change-sys-port ended with 7 (is in use): Port is already used" in done["msg"]
+    assert set(done["facts"]["refused"]) == {"LANGUAGE", "BACKEND_PORT"}
+    assert done["facts"]["settings"]["TITLE"] == "{{page}} of Acme"
+    # Tried again: only what is not right yet.
+    assert again["msg"] == done["msg"]
+    assert again["actions"] == ["v-change-sys-language", "v-change-sys-port"]
+    assert conf(server) == before | {"DB_PMA_ALIAS": "tables", "TITLE": "{{page}} of Acme"}
+
+
 # Standard files
 
 

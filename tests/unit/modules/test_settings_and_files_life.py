@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible.module_utils.hestia_config import Settings
-from ansible.module_utils.hestia_converge import converge
 from ansible.module_utils.hestia_files import StandardFiles
 from ansible.module_utils.hestia_mail import MailDomain
-from ansible.module_utils.hestia_panel import Panel, PanelError
+from ansible.module_utils.hestia_panel import PanelError
 from ansible.module_utils.hestia_web import WebDomain
 
 from controller.domain.config_keys import for_scope
 from controller.sandbox.fleet import SandboxFleet
-from controller.sandbox.panel.records import parse_conf
 from controller.sandbox.panel_files import PAGES
 from controller.sandbox.server import SandboxServer
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
-    """A web and mail server; nothing of it needs to run, the commands are called here."""
-    fleet = SandboxFleet(tmp_path_factory.mktemp("fleet"))
-    yield fleet.add("server", {"web", "mail"})
-
-
-@pytest.fixture
-def server(made: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    monkeypatch.setenv("HESTIA", str(made.hestia))
-    made.faults.clear()
-    yield made
-    made.faults.clear()
-
-
-def run(subject: Callable[..., Any], check: bool = False, **params: Any) -> dict[str, Any]:
-    """As the module does it."""
-    panel = Panel(check_mode=check)
-    work = subject(panel, params)
-    panel.require_access()
-    if check:
-        return converge(work)
-    with panel.locked(5):
-        return converge(work)
-
-
-def twice(subject: Callable[..., Any], **params: Any) -> dict[str, Any]:
-    """Done, and then there is nothing left to do."""
-    first = run(subject, **params)
-    again = run(subject, **params)
-    assert not again["changed"]
-    assert again["actions"] == []
-    return first
-
-
-def wish(key: str, value: str, how: str = "value") -> dict[str, str]:
-    return {"key": key, "value": value, "how": how}
-
-
-def conf(server: SandboxServer) -> dict[str, str]:
-    return parse_conf((server.hestia / "conf/hestia.conf").read_text())
-
-
-def do(server: SandboxServer, *line: str) -> None:
-    done = server.panel(*line)
-    assert done.returncode == 0, done.stdout
+from tests.unit.modules.stand_in import conf, do, run, twice, wish
 
 
 def test_one_tier_only(server: SandboxServer) -> None:

@@ -1,0 +1,26 @@
+# Copyright (c) 2026 Hestia Fleet contributors
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Settings that belong together: which of them has to be right before another one is touched.
+
+Whatever stops a push in between, the second one refused or the module killed, leaves nothing half open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_CLOSED = {"API": "no", "API_SYSTEM": "0"}
+
+
+def first_of(key: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
+    """Keys that come before this one, among those that are wanted or not."""
+    value = wanted[key]
+    if key in _CLOSED:
+        # Nobody may use the API before it is said from where.
+        return () if value == _CLOSED[key] else ("API_ALLOWED_IP",)
+    # gzip fails with some of the levels that zstd has, and backups with it.
+    if key == "BACKUP_MODE":
+        return ("BACKUP_GZIP",) if value == "gzip" else ()
+    if key == "BACKUP_GZIP":
+        return ("BACKUP_MODE",) if wanted.get("BACKUP_MODE") == "zstd" else ()
+    return ()
