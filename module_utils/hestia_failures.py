@@ -12,7 +12,7 @@ from ansible.module_utils.hestia_panel import PanelError
 # These say something about the server, not about the thing: the others would fare no better.
 END_ALL = frozenset({"busy", "timeout", "no_room"})
 # Of several kinds the one for which trying again helps most decides.
-_MOST_HOPEFUL = ("restart_failed", "inconsistent", "internal", "not_found", "refused", "bad_argument")
+_MOST_HOPEFUL = ("restart_failed", "inconsistent", "internal", "refused", "bad_argument")
 
 
 class Failures:
@@ -52,17 +52,19 @@ class Failures:
         if len(self._errors) < of_all:
             words = f"{len(self._errors)} of {of_all} {self._words}, the others are as wanted. {words}"
         errors = list(self._errors.values())
+        told: dict[str, Any] = {"refused": {name: error.message for name, error in self._errors.items()}}
         if besides is not None:
             words += f"; besides, {besides.message}"
             errors.append(besides)
-        kinds = {error.error_class for error in errors}
+            told["besides"] = besides.message
+        # What a panel does not have now it will not have in a few seconds.
+        kinds = {"refused" if error.error_class == "not_found" else error.error_class for error in errors}
         only = errors[0] if len(errors) == 1 else PanelError("", error_class="")
-        refused = {name: error.message for name, error in self._errors.items()}
         return PanelError(
             words,
             error_class=next((kind for kind in _MOST_HOPEFUL if kind in kinds), "internal"),
             command=only.command,
             exit_code=only.exit_code,
             output=only.output,
-            details={"changed": diff["before"] != diff["after"], "facts": {**facts, "refused": refused}, "diff": diff},
+            details={"changed": diff["before"] != diff["after"], "facts": {**facts, **told}, "diff": diff},
         )

@@ -276,15 +276,20 @@ class _Verdict:
         kind, data = event.get("event"), event.get("event_data") or {}
         result = data.get("res") or {}
         if kind == "runner_on_ok":
-            self.changed = self.changed or bool(result.get("changed"))
-            self.facts |= result.get("facts") or {}
-            self.actions += result.get("actions") or []
-            self.repaired += result.get("repaired") or []
-            self.diff = result.get("diff") or self.diff
+            self._take(result)
         elif kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
             self.failure = classify(result, unreachable=kind == "runner_on_unreachable")
+            self._take(result)
         elif kind == "playbook_on_stats":
             self.stats = data
+
+    def _take(self, result: Mapping[str, Any]) -> None:
+        """What was found and done; a module that failed may have done a part."""
+        self.changed = self.changed or bool(result.get("changed"))
+        self.facts |= result.get("facts") or {}
+        self.actions += result.get("actions") or []
+        self.repaired += result.get("repaired") or []
+        self.diff = result.get("diff") or self.diff
 
     def outcome(self, status: str, code: int | None, *, stopped: bool) -> Outcome:
         """Judge by the stats and the exit code; a rescued failure still shows as an event."""
@@ -302,6 +307,4 @@ class _Verdict:
             return Outcome(ok=False, stopped=True, error_class=ErrorClass.INTERRUPTED, error="the run was killed")
         else:
             kind, words = ErrorClass.INTERNAL, f"Ansible ended with status {status}, exit code {code} and no result"
-        return Outcome(
-            ok=False, changed=self.changed, actions=self.actions, diff=self.diff, error_class=kind, error=words
-        )
+        return Outcome(False, self.changed, self.facts, self.actions, self.repaired, self.diff, kind, words)

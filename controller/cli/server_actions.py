@@ -183,7 +183,16 @@ def show_config(
         out_json(found)
         return
     state = {True: "as wanted", False: "differs", None: "not known"}
-    rows = [(line.key, line.tier, line.wanted, line.has, state[line.matches]) for line in found.managed]
+    rows = [
+        (
+            line.key,
+            line.tier,
+            line.wanted,
+            line.has,
+            f"refused: {line.refused}" if line.refused else state[line.matches],
+        )
+        for line in found.managed
+    ]
     if everything:
         managed = {line.key for line in found.managed}
         rows += [(name, "", "", value, "not managed") for name, value in found.panel.items() if name not in managed]

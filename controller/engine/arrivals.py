@@ -23,7 +23,14 @@ from controller.domain.words import (
 )
 from controller.engine import drift_looks
 from controller.store.base import utcnow
-from controller.store.fleet_models import ServerSample, ServerView, ServiceUsage, StandardFile, UsageSample
+from controller.store.fleet_models import (
+    REFUSED_VIEW,
+    ServerSample,
+    ServerView,
+    ServiceUsage,
+    StandardFile,
+    UsageSample,
+)
 from controller.store.models import Account, Server, ServerGroup, Service, Task
 from controller.store.portions import portions
 from controller.store.zone_models import Zone
@@ -41,6 +48,12 @@ def arrive(session: Session, task: Task, outcome: Outcome) -> None:
     take = _ARRIVALS.get(task.action)
     if take is not None:
         take(session, task, outcome.facts)
+
+
+def partly_arrive(session: Session, task: Task, outcome: Outcome) -> None:
+    """Store what a failed task tells all the same: the settings that it could set beside those that were refused."""
+    if task.action == CONFIG_ACTION and not task.check_mode:
+        settings_arrived(session, task.server_id, outcome.facts)
 
 
 def status_arrived(session: Session, server: Server, facts: Mapping[str, Any]) -> None:
@@ -197,10 +210,17 @@ def _usage(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
 
 
 def settings_arrived(session: Session, server_id: int, facts: Mapping[str, Any]) -> None:
-    """What the settings are now, so that nobody has to wait for the next look to see that they match."""
+    """What the settings are now, so that nobody has to wait for the next look to see that they match; and why the panel
+    refused some of them."""
+    settings, refused = facts.get("settings") or {}, facts.get("refused") or {}
     view = session.get(ServerView, (server_id, "config"))
     if view is not None:
-        view.data = {**view.data, **(facts.get("settings") or {})}
+        view.data = {**view.data, **settings}
+    told = session.get(ServerView, (server_id, REFUSED_VIEW))
+    before = told.data if told is not None else {}
+    now = {key: reason for key, reason in before.items() if key not in settings} | refused
+    if refused or now != before:
+        _keep_view(session, server_id, REFUSED_VIEW, now)
 
 
 def _pulled(session: Session, task: Task, facts: Mapping[str, Any]) -> None:

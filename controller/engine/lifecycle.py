@@ -127,6 +127,7 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         kind = outcome.error_class or ErrorClass.INTERNAL
         if kind not in BLOCKS_SERVER:
             breaker.close_breaker(session, task.server_id)
+        arrivals.partly_arrive(session, task, outcome)
         _fail(session, task, kind, outcome.error)
     return ready + _after(session, task)
 

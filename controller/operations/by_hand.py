@@ -183,6 +183,8 @@ def _write(session: Session, who: str, done: Done) -> None:
         close_breaker(session, server.id)
         if not done.check:
             _arrived(session, server, done)
+    elif done.action == CONFIG_ACTION and not done.check:
+        settings_arrived(session, server.id, _facts(done))
     result = "failed" if wrong else "checked" if looks_only else "succeeded"
     preview = "Preview: " if done.check and done.action != VERIFY_ACTION else ""
     session.add(
@@ -198,7 +200,7 @@ def _write(session: Session, who: str, done: Done) -> None:
 
 
 def _arrived(session: Session, server: Server, done: Done) -> None:
-    facts = dict(done.result.get("facts") or {})
+    facts = _facts(done)
     if done.action == STATUS_ACTION:
         status_arrived(session, server, facts)
     elif done.action in KEPT and done.generation is not None:
@@ -208,6 +210,10 @@ def _arrived(session: Session, server: Server, done: Done) -> None:
         resource.facts = {**resource.facts, **facts}
         resource.applied_generation = max(resource.applied_generation, min(done.generation, resource.generation))
         resource.applied_at = utcnow()
+
+
+def _facts(done: Done) -> dict[str, Any]:
+    return dict(done.result.get("facts") or {})
 
 
 def _why(done: Done) -> str:

@@ -12,7 +12,7 @@ from controller.domain.config_keys import KEYS, Tier, check
 from controller.engine.fleet import Fleet
 from controller.operations.fields import Fields
 from controller.operations.records import audit, must
-from controller.store.fleet_models import ServerView
+from controller.store.fleet_models import REFUSED_VIEW, ServerView
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import find_group
 
@@ -31,6 +31,8 @@ class ConfigLine:
     has: str | None
     """None: not looked at yet."""
     how: str
+    refused: str = ""
+    """Why it could not be set when it was applied last."""
 
     @property
     def matches(self) -> bool | None:
@@ -85,6 +87,8 @@ def drift(session: Session, server: Server, view: ServerView | None = None) -> l
     """Every setting that is managed for a server, beside what its panel had when it was last looked at."""
     view = view or session.get(ServerView, (server.id, "config"))
     has: Mapping[str, str] | None = view.data if view is not None else None
+    told = session.get(ServerView, (server.id, REFUSED_VIEW))
+    refused: Mapping[str, str] = told.data if told is not None else {}
     return [
         ConfigLine(
             key=line["key"],
@@ -92,6 +96,7 @@ def drift(session: Session, server: Server, view: ServerView | None = None) -> l
             wanted=line["value"],
             has=None if has is None else str(has.get(line["key"], "")),
             how=line["how"],
+            refused=refused.get(line["key"], ""),
         )
         for line in server_settings(server, "all")
     ]

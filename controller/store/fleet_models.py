@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from controller.store.base import Base, utcnow
 
+REFUSED_VIEW = "refused"
+
 
 class ServerView(Base):
     """What a panel has now, as last collected: one row per server and kind."""
@@ -18,7 +20,8 @@ class ServerView(Base):
 
     server_id: Mapped[int] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    """``config`` (settings by key), ``packages``, ``addresses``, ``services``, ``users`` (lists)."""
+    """``config`` (settings by key), ``packages``, ``addresses``, ``services``, ``users`` (lists); ``refused``: by key
+    why a setting could not be set when it was pushed last."""
     data: Mapped[Any] = mapped_column(JSON)
     at: Mapped[dt.datetime] = mapped_column(default=utcnow)
 

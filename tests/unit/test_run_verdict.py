@@ -25,6 +25,15 @@ def test_a_failure_that_was_told_before_the_end_counts() -> None:
     assert (outcome.stopped, outcome.error_class) == (False, ErrorClass.REFUSED)
 
 
+def test_a_module_that_failed_tells_what_it_did_all_the_same() -> None:
+    verdict = _Verdict()
+    told = {"changed": True, "facts": {"refused": {"A": "no"}}, "diff": {"before": {}, "after": {}}, "actions": ["v"]}
+    verdict.see({"event": "runner_on_failed", "event_data": {"res": {"msg": "no", "error_class": "refused", **told}}})
+    outcome = verdict.outcome("failed", 2, stopped=False)
+    assert (outcome.ok, outcome.error, outcome.changed) == (False, "no", True)
+    assert (outcome.facts, outcome.diff, outcome.actions) == (told["facts"], told["diff"], told["actions"])
+
+
 def test_a_run_without_a_result_is_our_mistake() -> None:
     verdict = _Verdict()
     verdict.see(STATS)

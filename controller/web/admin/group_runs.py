@@ -62,6 +62,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """One setting or file that could not be set on a server."""
+
+    title: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Place:
     """A run on one server."""
 
@@ -93,12 +102,25 @@ class Place:
 
     @property
     def changes(self) -> Sequence[Change]:
-        """What is another now, or would be: setting by setting, file by file."""
-        if self.task.action not in PUSHES or not self.differs:
+        """What is another now, or would be: setting by setting, file by file; also where others could not be set."""
+        if self.task.action not in PUSHES or not self.task.changed:
             return []
         diff = self.task.result.get("diff")
         before, after = _mapping(diff, "before"), _mapping(diff, "after")
         return [_change(key, before.get(key), after[key]) for key in after if before.get(key) != after[key]]
+
+    @property
+    def refusals(self) -> Sequence[Refusal]:
+        """What could not be set, each with its reason."""
+        facts = self.task.result.get("facts") if self.bad else None
+        return [_refusal(key, str(reason)) for key, reason in _mapping(facts, "refused").items()]
+
+    @property
+    def trouble(self) -> str:
+        """Why it did not work, as far as the refusals do not tell."""
+        if self.refusals:
+            return str(self.task.result["facts"].get("besides", ""))
+        return " ".join(self.lines) if self.bad else ""
 
     @property
     def lines(self) -> Sequence[str]:
@@ -119,6 +141,12 @@ def _change(key: str, before: Any, after: Any) -> Change:
     if entry is None:
         return Change(key, "", old or "not set", new or "not set")
     return Change(entry.title, key, shown(entry, old), shown(entry, new))
+
+
+def _refusal(key: str, reason: str) -> Refusal:
+    if key in STANDARD_FILES:
+        return Refusal(STANDARD_FILES[key].title, "", reason)
+    return Refusal(KEYS[key].title, key, reason) if key in KEYS else Refusal(key, "", reason)
 
 
 def asked_for(tasks: Sequence[Task]) -> tuple[str, str] | None:

@@ -84,6 +84,7 @@ class ConfigLineAnswer(BaseModel):
     has: str | None = Field(description="null: not looked at yet")
     matches: bool | None = Field(description="null: nobody knows")
     how: str
+    refused: str = Field(description="why it could not be set when it was applied last; empty: it was not refused")
 
 
 class ServerConfigAnswer(BaseModel):
@@ -151,7 +152,13 @@ def config_answer(session: Session, server: Server) -> ServerConfigAnswer:
 def config_line_answer(line: ConfigLine) -> ConfigLineAnswer:
     """One setting."""
     return ConfigLineAnswer(
-        key=line.key, tier=line.tier, wanted=line.wanted, has=line.has, matches=line.matches, how=line.how
+        key=line.key,
+        tier=line.tier,
+        wanted=line.wanted,
+        has=line.has,
+        matches=line.matches,
+        how=line.how,
+        refused="" if line.matches else line.refused,
     )
 
 

@@ -6,14 +6,15 @@ import pytest
 from sqlalchemy import func, select
 
 from controller.automation.runner import Outcome
+from controller.domain.failures import ErrorClass
 from controller.domain.words import TaskStatus
 from controller.engine import lifecycle
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
 from controller.engine.worker import Worker
-from controller.operations import orders, servers, standard_files, usage
+from controller.operations import group_config, orders, server_actions, servers, standard_files, usage
 from controller.store.fleet_models import ServerSample, ServerView, ServiceUsage, StandardFile, UsageSample
-from controller.store.models import Account, Pipeline, Server, Task
+from controller.store.models import Account, Pipeline, Resource, Server, Task
 
 FACTS = {
     "hostname": "w1.real.test",
@@ -107,6 +108,37 @@ def test_a_pulled_file_does_not_replace_what_was_written_meanwhile(fleet: Fleet)
             assert list(session.scalars(select(StandardFile.content))) == [content]
             (task,) = session.get_one(Pipeline, pipeline.id).tasks
             assert "changed meanwhile" in task.result["actions"][0]
+
+
+def test_of_a_push_that_was_partly_refused_the_rest_is_known_and_the_reasons_too(fleet: Fleet) -> None:
+    group_config.set_config(fleet, "test", "g", "all", {"LANGUAGE": "pl", "TITLE": "Acme"})
+    finish(fleet, servers.check(fleet, "test", "w1").pipeline_id, {"views": {"config": {"LANGUAGE": "en"}}})
+
+    def push(outcome: Outcome, *, check: bool = False) -> list[group_config.ConfigLine]:
+        pipeline = server_actions.apply_config(fleet, "test", "w1", check=check)
+        with fleet.database.write() as session:
+            (task,) = session.get_one(Pipeline, pipeline.id).tasks
+            held = lifecycle.claim(session, task.id, "worker", fleet.settings)
+            assert held is not None
+            lifecycle.finish(session, held, outcome, 0)
+        with fleet.database.read() as session:
+            lines = group_config.drift(session, session.scalars(select(Server).where(Server.name == "w1")).one())
+        return sorted(lines, key=lambda line: line.key)
+
+    facts = {"settings": {"LANGUAGE": "en", "TITLE": "Acme"}, "refused": {"LANGUAGE": "language pl doesn't exist"}}
+    failed = Outcome(ok=False, changed=True, facts=facts, error_class=ErrorClass.BAD_ARGUMENT, error="1 of 2")
+    assert [(line.matches, line.refused) for line in push(failed, check=True)] == [(False, ""), (False, "")]
+    assert [(line.matches, line.refused) for line in push(failed)] == [
+        (False, "language pl doesn't exist"),
+        (True, ""),
+    ]
+    with fleet.database.read() as session:
+        resource = session.scalars(select(Resource).where(Resource.action == "server.config")).one()
+        assert resource.applied_generation < resource.generation
+    # What ended at once says nothing about single settings.
+    assert push(Outcome(ok=False, error_class=ErrorClass.BAD_ARGUMENT, error="no"))[0].refused
+    done = Outcome(ok=True, changed=True, facts={"settings": {"LANGUAGE": "pl", "TITLE": "Acme"}})
+    assert [(line.matches, line.refused) for line in push(done)] == [(True, ""), (True, "")]
 
 
 def test_a_result_that_the_database_does_not_take_fails_the_task_instead_of_coming_again_for_ever(

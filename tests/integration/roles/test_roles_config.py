@@ -120,7 +120,7 @@ def test_what_cannot_be_is_refused(driver: Driver, server: SandboxServer) -> Non
     assert [result["error_class"] for result in play.results] == [
         "bad_argument",
         "bad_argument",
-        "not_found",
+        "refused",
         "refused",
     ]
     assert (server.hestia / "conf/hestia.conf").read_text() == before

@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from controller.domain.words import TaskStatus
+from controller.engine.arrivals import settings_arrived
+from controller.operations import group_runs as operations
 from controller.store.base import utcnow
+from controller.store.fleet_models import ServerView
 from controller.store.models import Pipeline, Resource, ServerGroup, Task
 from tests.integration.web.world import Browser, World
 
@@ -98,6 +101,35 @@ def test_what_would_change_is_shown_setting_by_setting_and_confirmed_once(manage
     assert "no route to host" in done
     assert "Changed" in done
     assert "1 of 2 did not work" in browser.get(f"/admin/groups/{managed.group_id}").text
+
+
+def test_what_was_refused_stands_with_its_reason_beside_what_was_changed(managed: World) -> None:
+    browser = managed.browser("operator")
+    pipeline = operations.apply(managed.fleet, "ada", managed.group_id, "config", "mail")
+    address = f"/admin/groups/{managed.group_id}/runs/{pipeline.id}"
+    finish(managed, address, mail01="1 of 2 settings could not be set, the others are as wanted. LANGUAGE: no <such>")
+    has = {"WEBMAIL_ALIAS": "post", "LANGUAGE": "en"}
+    diff = {"before": {**has, "WEBMAIL_ALIAS": "webmail"}, "after": has}
+    facts = {"refused": {"LANGUAGE": "no <such> language here", "NOT_KNOWN": "neither"}, "besides": "nginx is down"}
+    with managed.fleet.database.write() as session:
+        task = next(t for t in session.get_one(Pipeline, pipeline.id).tasks if t.server.name == "mail01")
+        task.changed, task.result = True, {"diff": diff, "facts": facts}
+        server_id, task_id = task.server_id, task.id
+        session.add(ServerView(server_id=server_id, kind="config", data=has))
+        settings_arrived(session, server_id, facts)
+    for page in (address, f"/admin/servers/{server_id}/group-config?task={task_id}"):
+        raw = browser.get(page).text
+        text = unescape(raw)
+        assert "Could not be set" in text
+        assert "no &lt;such&gt; language here" in raw
+        assert "NOT_KNOWN" in text
+        assert "nginx is down" in text
+        assert "Name of webmail" in text
+        assert 'class="mono">webmail</td>' in text
+    assert "Did not work" in text
+    assert "Match" in text
+    assert "Refused" in text
+    assert ">Drift<" not in raw
 
 
 def test_what_was_shown_is_what_is_applied_or_nothing(managed: World) -> None:
