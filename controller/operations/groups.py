@@ -147,7 +147,8 @@ def add_server(fleet: Fleet, actor: str, key: Key, server: Key) -> ServerGroup:
         if not member.can_web and not member.can_mail:
             raise Refused(f"{member.name} hosts DNS only: attach it as nameserver")
         member.group_id = group.id
-        audit(session, actor, "group.server", group.name, message=f"{member.name} added", server_id=member.id)
+        words = f"{member.name} added"
+        audit(session, actor, "group.server", group.name, message=words, server_id=member.id, group_id=group.id)
     return group
 
 
@@ -159,7 +160,8 @@ def remove_server(fleet: Fleet, actor: str, key: Key, server: Key) -> ServerGrou
         if member.group_id != group.id:
             raise Refused(f"{member.name} is not in {group.name}")
         member.group_id = None
-        audit(session, actor, "group.server", group.name, message=f"{member.name} taken out", server_id=member.id)
+        words = f"{member.name} taken out"
+        audit(session, actor, "group.server", group.name, message=words, server_id=member.id, group_id=group.id)
     return group
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from controller.engine.fleet import Fleet
 from controller.store.base import Base
+from controller.store.models import OperationLog
 from controller.store.queries import Page
 
 MAX_BODY = 256 * 1024
@@ -33,12 +34,36 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Creates:
-    """A call that creates or starts something: the row it adds (the last of this model), and the answer made of it
-    (and of all else that was added) inside the same transaction."""
+class Once:
+    """A call that is done once per ``Idempotency-Key``: the row that it adds (the last of this model; of the operation
+    log the last about this ``action``), and the answer made of it (and of all else that was added) inside the same
+    transaction.
 
-    model: type[Base]
-    answer: Callable[[Session, Any, Sequence[Any]], BaseModel]
+    Without a row the answer is what the call returns, and stored when all is done: for what writes in several
+    transactions, or leaves nothing of its own behind.
+    """
+
+    model: type[Base] | None = None
+    answer: Callable[[Session, Any, Sequence[Any]], BaseModel] | None = None
+    action: str = ""
+    located: bool = True
+    """Whether the answer says where the thing is (``links.self``)."""
+
+    def done_by(self, added: Sequence[Any]) -> Any:
+        """The row among those that a transaction has added, None if it is not there."""
+        mine = [one for one in added if self.model is not None and isinstance(one, self.model)]
+        if self.action:
+            mine = [one for one in mine if isinstance(one, OperationLog) and one.action == self.action]
+        return mine[-1] if mine else None
+
+
+def logged(action: str, answer: Callable[[Session, OperationLog], BaseModel], *, located: bool = True) -> Once:
+    """A call that changes something and adds nothing but its line of the operation log."""
+    return Once(OperationLog, lambda session, line, _added: answer(session, line), action, located)
+
+
+AFTERWARDS = Once(located=False)
+"""A call whose answer is stored when all is done."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,8 @@ class Call:
     status: int = 200
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    creates: Creates | None = None
+    once: Once | None = None
+    """None for what only looks, or has a secret in its answer."""
     listed: bool = False
     streams: str = ""
     text: tuple[str, ...] = ()

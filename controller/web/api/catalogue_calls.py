@@ -14,7 +14,7 @@ from controller.store.queries import find_customer, find_product
 from controller.web.api import lists
 from controller.web.api.answers import CustomerAnswer, ProductAnswer
 from controller.web.api.bodies import NewCustomer, NewProduct, ProductEdit
-from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.calls import Asked, Call, Listed, Once
 from controller.web.api.represent import customer_answer, product_answer, product_answers
 
 
@@ -100,7 +100,7 @@ CALLS = (
         answer=ProductAnswer,
         status=201,
         body=NewProduct,
-        creates=Creates(Product, _created_product),
+        once=Once(Product, _created_product),
     ),
     Call("GET", "/products/{id}", "Show a product", _get_product, answer=ProductAnswer),
     Call(
@@ -129,7 +129,7 @@ CALLS = (
         answer=CustomerAnswer,
         status=201,
         body=NewCustomer,
-        creates=Creates(Customer, _created_customer),
+        once=Once(Customer, _created_customer),
     ),
     Call("GET", "/customers/{id}", "Show a customer", _get_customer, answer=CustomerAnswer),
 )

@@ -1,4 +1,4 @@
-"""Creating calls: the answer is made inside the transaction that creates the thing, of what it has just added."""
+"""Watching what a call writes: its answer is stored inside the transaction that does it, made of what it has added."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from controller.store.base import Base
 from controller.store.database import Database
 
 
-class CreatingDatabase(Database):
-    """Another's connections; calls ``created(session, thing, added)`` before the commit of the transaction that adds
-    a thing of the model, with the last one; ``added`` is all that the transaction has added."""
+class WatchedDatabase(Database):
+    """Another's connections; calls ``before_commit(session, added)`` at the end of every transaction that writes,
+    with all that it has added."""
 
-    def __init__(
-        self, base: Database, model: type[Base], created: Callable[[Session, Any, Sequence[Any]], None]
-    ) -> None:
+    def __init__(self, base: Database, before_commit: Callable[[Session, Sequence[Any]], None]) -> None:
         self.url, self.engine = base.url, base.engine
         self._read, self._write, self._write_beside = base._read, base._write, base._write_beside
-        self._model, self._created = model, created
+        self._before_commit = before_commit
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -36,6 +33,4 @@ class CreatingDatabase(Database):
             event.listen(session, "after_flush", remember)
             yield session
             session.flush()
-            thing = next((one for one in reversed(added) if isinstance(one, self._model)), None)
-            if thing is not None:
-                self._created(session, thing, added)
+            self._before_commit(session, added)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -30,8 +31,8 @@ from controller.store.models import ApiToken
 from controller.web.access import Access, declare
 from controller.web.api import PREFIX, idempotency
 from controller.web.api.bodies import Nothing, sound_key
-from controller.web.api.calls import MAX_BODY, Asked, Call, Creates, Follow, Listed, TextFile
-from controller.web.api.creation import CreatingDatabase
+from controller.web.api.calls import MAX_BODY, Asked, Call, Follow, Listed, Once, TextFile
+from controller.web.api.creation import WatchedDatabase
 from controller.web.api.problems import ProblemError, from_operation, from_validation, respond
 from controller.web.live import after_of, live_of, stream_response
 
@@ -109,8 +110,8 @@ class Address:
                 query=call.query.model_validate(dict(incoming.query)) if call.query else None,
                 body=call.body.model_validate(json_body(incoming, call)) if call.body else None,
             )
-            if call.creates is not None:
-                return create(call, call.creates, asked, incoming, token)
+            if call.once is not None:
+                return run_once(call, call.once, asked, incoming, token)
             return answer_to(call, asked, incoming)
         except ValidationError as error:
             raise from_validation(error) from None
@@ -200,7 +201,7 @@ def json_body(incoming: Incoming, call: Call) -> Any:
 
 
 def answer_to(call: Call, asked: Asked, incoming: Incoming) -> Response | Follow:
-    """Run a call that creates nothing."""
+    """Run a call that only looks, or may as well be done twice."""
     outcome = call.run(asked)
     match outcome:
         case Follow():
@@ -216,43 +217,53 @@ def answer_to(call: Call, asked: Asked, incoming: Incoming) -> Response | Follow
     raise TypeError(f"{call.path} has no answer")
 
 
-def create(call: Call, creates: Creates, asked: Asked, incoming: Incoming, token: ApiToken) -> Response:
-    """Run a call that creates or starts something, once per Idempotency-Key."""
-    held: idempotency.Claim | None = None
+def run_once(call: Call, once: Once, asked: Asked, incoming: Incoming, token: ApiToken) -> Response:
+    """Run a call that creates, starts or changes something, once per Idempotency-Key."""
+    held: list[idempotency.Claim] = []
     if incoming.key is not None:
         key = idempotency.sound(incoming.key)
         body = json_body(incoming, call)
         found = idempotency.claim(asked.fleet, token.id, key, idempotency.fingerprint(asked.fleet, incoming.path, body))
         if isinstance(found, idempotency.Stored):
-            return created_response(found.status, found.body, replayed=True)
-        held = found
+            return answered(found.status, found.body, replayed=True)
+        held.append(found)
     answer: list[str] = []
 
-    def created(session: Session, thing: Any, added: Sequence[Any]) -> None:
-        answer.append(creates.answer(session, thing, added).model_dump_json())
-        if held is not None:
-            idempotency.store(session, held, idempotency.Stored(call.status, answer[0]))
+    def before_commit(session: Session, added: Sequence[Any]) -> None:
+        if answer:
+            return
+        thing = once.done_by(added)
+        if thing is not None and once.answer is not None:
+            text = once.answer(session, thing, added).model_dump_json()
+            for claim in held[-1:]:
+                idempotency.store(session, claim, idempotency.Stored(call.status, text))
+            event.listen(session, "after_commit", lambda _session: answer.append(text), once=True)
+        elif held:
+            # One of several transactions: nobody takes the key over while they go on.
+            renewed = idempotency.renew(session, held[-1])
+            event.listen(session, "after_commit", lambda _session: held.append(renewed), once=True)
 
-    database = CreatingDatabase(asked.fleet.database, creates.model, created)
+    watched = WatchedDatabase(asked.fleet.database, before_commit)
     try:
-        outcome = call.run(dataclasses.replace(asked, fleet=dataclasses.replace(asked.fleet, database=database)))
+        outcome = call.run(dataclasses.replace(asked, fleet=dataclasses.replace(asked.fleet, database=watched)))
         if not answer:
-            # What it would start is under way already.
+            # It has no row of its own, or what it would start is under way already.
             assert isinstance(outcome, BaseModel)
             answer.append(outcome.model_dump_json())
-            if held is not None:
+            for claim in held[-1:]:
                 with asked.fleet.database.write() as session:
-                    idempotency.store(session, held, idempotency.Stored(call.status, answer[0]))
+                    idempotency.store(session, claim, idempotency.Stored(call.status, answer[0]))
     except BaseException:
-        if held is not None:
-            idempotency.release(asked.fleet, held)
+        for claim in held[-1:]:
+            idempotency.release(asked.fleet, claim)
         raise
-    return created_response(call.status, answer[0], replayed=False)
+    return answered(call.status, answer[0], replayed=False)
 
 
-def created_response(status: int, body: str, *, replayed: bool) -> Response:
-    """201 or 202 with the address of what was made or started."""
-    headers = {"Location": str(json.loads(body)["links"]["self"])}
+def answered(status: int, body: str, *, replayed: bool) -> Response:
+    """The answer with the address of what was made, started or changed, if it has one."""
+    address = json.loads(body).get("links", {}).get("self")
+    headers = {"Location": str(address)} if address else {}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(body, status, headers, media_type="application/json")

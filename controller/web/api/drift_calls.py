@@ -7,12 +7,13 @@ from sqlalchemy.orm import Session
 from controller.operations import drift
 from controller.operations.drift_repair import repair_all
 from controller.operations.records import must
+from controller.store.models import OperationLog
 from controller.store.queries import is_id
 from controller.store.run_queries import drift_page, find_drift_check
 from controller.store.work_models import LongRun
 from controller.web.api import lists
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.calls import AFTERWARDS, Asked, Call, Listed, Once, logged
 from controller.web.api.drift_answers import (
     DriftCheckAnswer,
     DriftCheckSummary,
@@ -54,6 +55,10 @@ def _cancel(asked: Asked) -> DriftCheckAnswer:
     return _get(asked)
 
 
+def _cancelled(session: Session, line: OperationLog) -> DriftCheckAnswer:
+    return drift_answer(session.get_one(LongRun, line.detail["run_id"]))
+
+
 def _repair(asked: Asked) -> DriftRepairAnswer:
     return repair_answer(repair_all(asked.fleet, asked.actor, _id(asked)))
 
@@ -76,7 +81,7 @@ CALLS = (
         answer=DriftCheckAnswer,
         status=202,
         body=Nothing,
-        creates=Creates(LongRun, started_answer),
+        once=Once(LongRun, started_answer),
         problems=("refused",),
     ),
     Call("GET", "/drift-checks/{id}", "Show a drift check and what differs", _get, answer=DriftCheckAnswer),
@@ -88,6 +93,7 @@ CALLS = (
         answer=DriftCheckAnswer,
         status=202,
         body=Nothing,
+        once=logged("drift.cancel", _cancelled),
         problems=("refused",),
     ),
     Call(
@@ -98,6 +104,7 @@ CALLS = (
         answer=DriftRepairAnswer,
         status=202,
         body=Nothing,
+        once=AFTERWARDS,
         problems=("refused",),
     ),
 )

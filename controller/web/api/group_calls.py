@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from controller.operations import group_zones, groups
 from controller.operations.records import must
-from controller.store.models import ServerGroup
+from controller.store.models import OperationLog, ServerGroup
 from controller.store.queries import find_group
 from controller.web.api import lists
-from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.calls import Asked, Call, Listed, Once, logged
 from controller.web.api.group_answers import (
     GroupAnswer,
     GroupChange,
@@ -51,6 +51,10 @@ def _create(asked: Asked) -> None:
 
 def _created(session: Session, group: ServerGroup, _added: Sequence[Any]) -> GroupAnswer:
     return group_answer(session, group)
+
+
+def _changed(session: Session, line: OperationLog) -> GroupAnswer:
+    return group_answer(session, session.get_one(ServerGroup, line.detail["group_id"]))
 
 
 def _edit(asked: Asked) -> GroupAnswer:
@@ -115,7 +119,7 @@ CALLS = (
         answer=GroupAnswer,
         status=201,
         body=NewGroup,
-        creates=Creates(ServerGroup, _created),
+        once=Once(ServerGroup, _created),
     ),
     Call("GET", "/groups/{id}", "Show a server group", _get, answer=GroupAnswer),
     Call(
@@ -151,7 +155,7 @@ CALLS = (
         answer=ZoneRunAnswer,
         status=202,
         body=GroupZonesBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -170,6 +174,7 @@ CALLS = (
         _add_server,
         answer=GroupAnswer,
         body=MemberBody,
+        once=logged("group.server", _changed),
         problems=("refused",),
     ),
     Call(

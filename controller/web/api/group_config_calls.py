@@ -148,7 +148,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=PullBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -159,7 +159,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=ApplyBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
 )

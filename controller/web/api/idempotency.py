@@ -1,9 +1,12 @@
-"""``Idempotency-Key``: a request that creates or starts something, sent again, gets the first one's answer.
+"""``Idempotency-Key``: a request that creates, starts or changes something, sent again, gets the first one's answer.
 
 A claim (status 0) is written before the work, so that a second request meets it. The answer is written in the very
-transaction that makes the thing: either both are there or neither, whenever the process dies. A claim whose
-process died without an answer therefore created nothing, and may be taken over after a while; the slow first
+transaction that does the work: either both are there or neither, whenever the process dies. A claim whose
+process died without an answer has therefore done nothing, and may be taken over after a while; the slow first
 one, should it live after all, then finds its claim gone and rolls back.
+
+Work of several transactions (many tasks, many services) renews the claim with each of them and has its answer stored
+after the last; if it is cut off in the middle, the same request does what is left.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ from controller.web.api.problems import ProblemError
 HEADER = "Idempotency-Key"
 KEPT = dt.timedelta(hours=24)
 CLAIM_LASTS = dt.timedelta(seconds=60)
-"""Longer than any creating call takes (adding a server asks it for its host key, for at most 15 s)."""
+"""Longer than a call takes to its first transaction, and from one to the next (adding a server asks it for its host
+key, for at most 15 s)."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,21 @@ def store(session: Session, held: Claim, answer: Stored) -> None:
     ).first()
     if written is None:
         raise _in_progress()
+
+
+def renew(session: Session, held: Claim) -> Claim:
+    """Keep a key for longer, from the commit of the caller's transaction on. Raises ProblemError when the claim was
+    taken over."""
+    now = utcnow()
+    written = session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.id == held.id, IdempotencyKey.created_at == held.created_at, IdempotencyKey.status == 0)
+        .values(created_at=now)
+        .returning(IdempotencyKey.id)
+    ).first()
+    if written is None:
+        raise _in_progress()
+    return Claim(held.id, now)
 
 
 def release(fleet: Fleet, held: Claim) -> None:

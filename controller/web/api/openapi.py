@@ -11,7 +11,8 @@ from pydantic.json_schema import models_json_schema
 
 import controller
 from controller.store.base import Base
-from controller.store.models import Pipeline, Task
+from controller.store.desk_models import Delivery, TicketNote
+from controller.store.models import OperationLog, Pipeline, Task
 from controller.store.work_models import LongRun
 from controller.web.api import PREFIX
 from controller.web.api.answers import PageInfo
@@ -101,8 +102,8 @@ def document(calls: Sequence[Call]) -> Schema:
     }
 
 
-STARTED: tuple[type[Base], ...] = (Pipeline, LongRun, Task)
-"""What a call starts has no name that could be taken already."""
+NAMELESS: tuple[type[Base] | None, ...] = (Pipeline, LongRun, Task, OperationLog, TicketNote, Delivery, None)
+"""What has no name that could be taken already."""
 
 
 def operation_id(call: Call) -> str:
@@ -123,8 +124,8 @@ def problem_kinds(call: Call) -> list[str]:
         kinds += ["forbidden", "too-large"]
     if call.body:
         kinds += ["not-json", "media-type"]
-    if call.creates:
-        kinds += ["in-progress", "key-reused", *([] if call.creates.model in STARTED else ["conflict"])]
+    if call.once:
+        kinds += ["in-progress", "key-reused", *([] if call.once.model in NAMELESS else ["conflict"])]
     return sorted(set(kinds), key=lambda kind: (KINDS[kind].status, kind))
 
 
@@ -211,14 +212,14 @@ def _inlined(schema: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _header_parameters(call: Call) -> list[Schema]:
-    if call.creates:
+    if call.once:
         return [
             {
                 "name": HEADER,
                 "in": "header",
                 "required": False,
                 "description": "sent again within 24 hours with the same body, the first answer comes again "
-                "(with `Idempotency-Replayed: true`) and nothing is created or started twice",
+                "(with `Idempotency-Replayed: true`) and nothing is done twice",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         ]
@@ -261,12 +262,15 @@ def _success(call: Call, schemas: dict[type[BaseModel], Schema]) -> Schema:
         }
         text: Schema = {"type": "string"}
         success["headers"] = {"Link": {"description": "first, prev, next and last page (RFC 8288)", "schema": text}}
-    if call.creates:
+    if call.once:
         text = {"type": "string"}
-        success["headers"] = {
-            "Location": {"description": "address of what was made or started", "schema": text},
-            "Idempotency-Replayed": {"description": "`true` when this is the first answer again", "schema": text},
-        }
+        replayed = {"description": "`true` when this is the first answer again", "schema": text}
+        success["headers"] = {"Idempotency-Replayed": replayed}
+        if call.once.located:
+            success["headers"]["Location"] = {
+                "description": "address of what was made, started or changed",
+                "schema": text,
+            }
     success["content"] = {"application/json": {"schema": schema}}
     return success
 

@@ -12,7 +12,7 @@ from controller.operations.records import must
 from controller.store.models import Pipeline, Task
 from controller.store.queries import is_id, paged
 from controller.web.api import lists
-from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.calls import Asked, Call, Listed, Once
 from controller.web.api.pipeline_answers import RunAnswer, run_answer
 from controller.web.api.task_answers import TaskAnswer, task_answers
 
@@ -32,7 +32,7 @@ def _begun(session: Session, pipeline: Pipeline, _added: Sequence[Any]) -> RunAn
     return run_answer(session, pipeline)
 
 
-STARTS = Creates(Pipeline, _begun)
+STARTS = Once(Pipeline, _begun)
 """For calls whose answer is the pipeline they start."""
 
 

@@ -113,7 +113,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=ConfigApplyBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     *(_view_call(kind) for kind in VIEWS),
@@ -133,7 +133,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -144,7 +144,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -155,7 +155,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=RestartBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -166,7 +166,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=RebuildBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
 )

@@ -13,11 +13,11 @@ from controller.operations import server_changes, server_doors, server_look, ser
 from controller.operations.errors import Invalid, Refused
 from controller.operations.fields import Fields
 from controller.operations.records import must
-from controller.store.models import Server, Task
+from controller.store.models import OperationLog, Server, Task
 from controller.store.queries import find_server
 from controller.web.api import lists
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.calls import Asked, Call, Listed, Once, logged
 from controller.web.api.server_answers import (
     ServerAnswer,
     ServerLookAnswer,
@@ -126,6 +126,10 @@ def _added(session: Session, server: Server, _added: Sequence[Any]) -> ServerAns
     return server_answer(session, server)
 
 
+def _changed(session: Session, line: OperationLog) -> ServerAnswer:
+    return server_answer(session, session.get_one(Server, line.server_id))
+
+
 def _edit(asked: Asked) -> ServerAnswer:
     body: ServerChange = asked.body
     changes = body.model_dump(exclude_unset=True)
@@ -215,7 +219,7 @@ CALLS = (
         answer=ServerAnswer,
         status=201,
         body=NewServer,
-        creates=Creates(Server, _added),
+        once=Once(Server, _added),
     ),
     Call(
         "POST",
@@ -249,6 +253,8 @@ CALLS = (
         "Give up a server that is out of use for good: what was to be removed from it counts as gone",
         _lost,
         answer=ServerAnswer,
+        body=Nothing,
+        once=Once(),
         problems=("refused",),
     ),
     Call(
@@ -258,6 +264,7 @@ CALLS = (
         _status,
         answer=ServerAnswer,
         body=StatusBody,
+        once=logged("server.status", _changed),
     ),
     Call(
         "POST",
@@ -267,7 +274,7 @@ CALLS = (
         answer=TaskAnswer,
         status=202,
         body=Nothing,
-        creates=Creates(Task, _check_begun),
+        once=Once(Task, _check_begun),
     ),
     Call(
         "POST",
@@ -277,6 +284,7 @@ CALLS = (
         answer=ServerAnswer,
         status=202,
         body=HostKeyBody,
+        once=logged("server.host-key", _changed),
         problems=("refused",),
     ),
     Call(
@@ -287,6 +295,7 @@ CALLS = (
         answer=ServerAnswer,
         status=202,
         body=SshLogin,
+        once=logged("server.login", _changed),
         problems=("refused",),
     ),
 )

@@ -15,7 +15,7 @@ from controller.store.queries import find_service, last_verification
 from controller.web.api import lists
 from controller.web.api.answers import ServiceAnswer, ServiceSummary
 from controller.web.api.bodies import Nothing, Order, ProductChange
-from controller.web.api.calls import Asked, Call, Creates, Follow, Listed
+from controller.web.api.calls import Asked, Call, Follow, Listed, Once
 from controller.web.api.represent import ordered_answer, service_answer, service_summary
 from controller.web.api.task_answers import TaskAnswer, task_answers
 from controller.web.api.verification_answers import VerificationAnswer, verification_answer
@@ -97,7 +97,7 @@ def _begun(session: Session, pipeline: Pipeline, _added: Sequence[Any]) -> Servi
     return service_answer(session, session.get_one(Service, pipeline.service_id), pipeline)
 
 
-STARTS = Creates(Pipeline, _begun)
+STARTS = Once(Pipeline, _begun)
 
 
 def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Pipeline]) -> Call:
@@ -109,7 +109,7 @@ def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Pipe
         answer=ServiceAnswer,
         status=202,
         body=Nothing,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     )
 
@@ -133,7 +133,7 @@ CALLS = (
         answer=ServiceAnswer,
         status=202,
         body=Order,
-        creates=Creates(Service, ordered_answer),
+        once=Once(Service, ordered_answer),
     ),
     Call("GET", "/services/{id}", "Show a service", _get, answer=ServiceAnswer),
     Call(
@@ -174,7 +174,7 @@ CALLS = (
         answer=ServiceAnswer,
         status=202,
         body=ProductChange,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from controller.domain.options import BY_NAME
 from controller.operations import jobs, settings
 from controller.operations.mail_test import send_test_mail
+from controller.store.models import OperationLog
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call
+from controller.web.api.calls import AFTERWARDS, Asked, Call, logged
 from controller.web.api.settings_answers import (
     ANSWERS,
     CHANGES,
@@ -66,12 +68,24 @@ def _run_job(asked: Asked) -> JobAnswer:
     return job_answer(jobs.run_now(asked.fleet, asked.actor, asked.key))
 
 
+def _hurried(session: Session, line: OperationLog) -> JobAnswer:
+    return next(job_answer(job) for job in jobs.list_jobs(session) if job.name == line.target)
+
+
 def _of_section(section: str) -> tuple[Call, ...]:
     title, answer, path = BY_NAME[section].title, ANSWERS[section], f"/settings/{section}"
     return (
         Call("GET", path, f"Show settings: {title}", _get(section), answer=answer),
         Call("PATCH", path, f"Change settings: {title}", _change(section), answer=answer, body=CHANGES[section]),
-        Call("POST", f"{path}/reset", f"Back to defaults: {title}", _reset(section), answer=answer, body=Nothing),
+        Call(
+            "POST",
+            f"{path}/reset",
+            f"Back to defaults: {title}",
+            _reset(section),
+            answer=answer,
+            body=Nothing,
+            once=AFTERWARDS,
+        ),
     )
 
 
@@ -85,6 +99,7 @@ CALLS = (
         _test_mail,
         answer=TestMailAnswer,
         body=TestMail,
+        once=AFTERWARDS,
         problems=("refused",),
     ),
     Call("GET", "/jobs", "List periodic jobs", _jobs, answer=JobsAnswer),
@@ -96,6 +111,7 @@ CALLS = (
         answer=JobAnswer,
         status=202,
         body=Nothing,
+        once=logged("job.run", _hurried, located=False),
         problems=("refused",),
     ),
 )

@@ -13,13 +13,13 @@ from controller.operations import task_bulk, tasks
 from controller.operations.errors import NotFound
 from controller.operations.fields import Fields
 from controller.store.base import utcnow
-from controller.store.models import Task
+from controller.store.models import OperationLog, Task
 from controller.store.queries import events_since
 from controller.store.task_queries import TaskFilter
 from controller.web import log_files
 from controller.web.api import lists
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Follow, Listed, TextFile
+from controller.web.api.calls import AFTERWARDS, Asked, Call, Follow, Listed, TextFile, logged
 from controller.web.api.task_answers import (
     BulkAnswer,
     BulkBody,
@@ -109,6 +109,10 @@ def _filter(asked: Asked, body: TaskFilterBody) -> TaskFilter:
         return lists.task_filter(session, body)
 
 
+def _changed(session: Session, line: OperationLog) -> TaskAnswer:
+    return task_answer(session, session.get_one(Task, line.task_id))
+
+
 def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Task]) -> Call:
     return Call(
         "POST",
@@ -118,6 +122,7 @@ def _action(name: str, summary: str, operation: Callable[[Fleet, str, int], Task
         answer=TaskAnswer,
         status=202,
         body=Nothing,
+        once=logged(f"task.{name}", _changed),
         problems=("refused",),
     )
 
@@ -140,6 +145,7 @@ CALLS = (
         _bulk,
         answer=BulkAnswer,
         body=BulkBody,
+        once=AFTERWARDS,
         problems=("not-found",),
     ),
     Call("GET", "/tasks/{id}", "Show a task", _get, answer=TaskAnswer),
@@ -178,6 +184,7 @@ CALLS = (
         answer=TaskAnswer,
         status=202,
         body=PriorityBody,
+        once=logged("task.priority", _changed),
         problems=("refused",),
     ),
 )

@@ -12,12 +12,12 @@ from controller.domain.words import TicketStatus
 from controller.operations import tickets, webhooks
 from controller.operations.errors import NotFound
 from controller.operations.records import must
-from controller.store.desk_models import Ticket, TicketNote
+from controller.store.desk_models import Delivery, Ticket, TicketNote
 from controller.store.queries import find_server, find_service
 from controller.store.ticket_queries import delivery_page, find_webhook, note_page, ticket_page, webhook_page
 from controller.web.api import lists
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Creates, Listed
+from controller.web.api.calls import Asked, Call, Listed, Once
 from controller.web.api.ticket_answers import (
     Assignment,
     Closing,
@@ -109,6 +109,14 @@ def _noted(_session: Session, note: TicketNote, _added: Sequence[Any]) -> NoteAn
     return note_answer(note)
 
 
+def _of_note(_session: Session, note: TicketNote, _added: Sequence[Any]) -> TicketAnswer:
+    return ticket_answer(note.ticket)
+
+
+NOTED = Once(TicketNote, _of_note)
+"""For calls that change a ticket: each leaves a note in it."""
+
+
 def _assign(asked: Asked) -> TicketAnswer:
     tickets.assign(asked.fleet, asked.actor, _id(asked), asked.body.assignee)
     return _get(asked)
@@ -168,6 +176,10 @@ def _test_webhook(asked: Asked) -> DeliveryAnswer:
     return delivery_answer(webhooks.send_test(asked.fleet, asked.actor, asked.key))
 
 
+def _sent(_session: Session, delivery: Delivery, _added: Sequence[Any]) -> DeliveryAnswer:
+    return delivery_answer(delivery)
+
+
 def _deliveries(asked: Asked) -> Listed:
     with asked.fleet.database.read() as session:
         webhook = must(find_webhook(session, asked.key), "webhook", asked.key)
@@ -204,7 +216,7 @@ CALLS = (
         answer=NoteAnswer,
         status=201,
         body=NewNote,
-        creates=Creates(TicketNote, _noted),
+        once=Once(TicketNote, _noted),
     ),
     Call(
         "POST",
@@ -213,6 +225,7 @@ CALLS = (
         _assign,
         answer=TicketAnswer,
         body=Assignment,
+        once=NOTED,
         problems=("refused",),
     ),
     Call(
@@ -222,6 +235,7 @@ CALLS = (
         _close,
         answer=TicketAnswer,
         body=Closing,
+        once=NOTED,
         problems=("refused",),
     ),
     Call(
@@ -231,6 +245,7 @@ CALLS = (
         _reopen,
         answer=TicketAnswer,
         body=Nothing,
+        once=NOTED,
         problems=("refused",),
     ),
     Call(
@@ -242,7 +257,7 @@ CALLS = (
         query=lists.NamedParameters,
         listed=True,
     ),
-    # Not a creating call: the answer of one is kept, to be given again, and this one has the secret.
+    # Takes no key: an answer that belongs to one is kept, to be given again, and this one has the secret.
     Call(
         "POST",
         "/webhooks",
@@ -272,6 +287,7 @@ CALLS = (
         answer=DeliveryAnswer,
         status=202,
         body=Nothing,
+        once=Once(Delivery, _sent),
         problems=("refused",),
     ),
     Call(

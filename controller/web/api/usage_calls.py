@@ -86,7 +86,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -105,7 +105,7 @@ CALLS = (
         answer=RunAnswer,
         status=202,
         body=Nothing,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
 )

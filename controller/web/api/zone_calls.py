@@ -12,12 +12,12 @@ from controller.domain.problems import Problem
 from controller.domain.zone_files import MOST_BYTES
 from controller.operations import zones
 from controller.operations.errors import Invalid, NotFound
-from controller.store.models import Pipeline
+from controller.store.models import OperationLog, Pipeline
 from controller.store.queries import is_id
 from controller.store.zone_models import Zone, ZoneRecord
 from controller.web.api import lists
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Creates, Listed, TextFile
+from controller.web.api.calls import AFTERWARDS, Asked, Call, Listed, Once, TextFile, logged
 from controller.web.api.zone_answers import (
     ImportAnswer,
     OwnRecordAnswer,
@@ -139,6 +139,10 @@ def _check(asked: Asked) -> ZoneDetail:
     return _get(asked)
 
 
+def _asked(session: Session, line: OperationLog) -> ZoneDetail:
+    return zone_detail(session, session.scalars(select(Zone).where(Zone.service_id == line.service_id)).one())
+
+
 def _import(asked: Asked) -> ImportAnswer:
     body: ImportBody = asked.body
     with asked.fleet.database.read() as session:
@@ -175,7 +179,7 @@ CALLS = (
         answer=ZoneRunAnswer,
         status=202,
         body=ZonesBody,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(
@@ -202,7 +206,7 @@ CALLS = (
         answer=OwnRecordAnswer,
         status=201,
         body=NewRecord,
-        creates=Creates(ZoneRecord, own_record_answer),
+        once=Once(ZoneRecord, own_record_answer),
         problems=("refused",),
     ),
     Call("GET", "/zones/{id}/records/{record}", "Show a record of a zone's own", _record, answer=OwnRecordAnswer),
@@ -241,7 +245,7 @@ CALLS = (
         answer=ZoneDetail,
         status=202,
         body=Nothing,
-        creates=Creates(Pipeline, _begun),
+        once=Once(Pipeline, _begun),
         problems=("refused",),
     ),
     Call(
@@ -252,6 +256,7 @@ CALLS = (
         answer=ZoneDetail,
         status=202,
         body=Nothing,
+        once=logged("zone.check", _asked),
     ),
     Call(
         "POST",
@@ -260,6 +265,7 @@ CALLS = (
         _import,
         answer=ImportAnswer,
         body=ImportBody,
+        once=AFTERWARDS,
         largest=ESCAPED * MOST_BYTES,
         problems=("refused",),
     ),

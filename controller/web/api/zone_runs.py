@@ -15,7 +15,7 @@ from controller.store.work_models import LongRun
 from controller.store.zone_queries import ZONE_RUN, zone_runs
 from controller.web.api import PREFIX
 from controller.web.api.answers import Links
-from controller.web.api.calls import Asked, Call, Creates
+from controller.web.api.calls import Asked, Call, Once
 
 NEWEST = 50
 
@@ -61,7 +61,7 @@ def _begun(_session: Session, run: LongRun, _added: Sequence[Any]) -> ZoneRunAns
     return zone_run_answer(run)
 
 
-STARTS = Creates(LongRun, _begun)
+STARTS = Once(LongRun, _begun)
 """For calls whose answer is the run they start."""
 
 

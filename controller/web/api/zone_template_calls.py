@@ -13,7 +13,7 @@ from controller.store.zone_models import ZoneTemplate
 from controller.store.zone_queries import templates, zones_by_template
 from controller.store.zone_template_queries import zones_using
 from controller.web.api.bodies import Nothing
-from controller.web.api.calls import Asked, Call, Creates
+from controller.web.api.calls import Asked, Call, Once
 from controller.web.api.zone_runs import STARTS, ZoneRunAnswer, zone_run_answer
 from controller.web.api.zone_template_answers import (
     BUILT_IN,
@@ -128,7 +128,7 @@ CALLS = (
         answer=ZoneTemplateAnswer,
         status=201,
         body=NewZoneTemplate,
-        creates=Creates(ZoneTemplate, _created),
+        once=Once(ZoneTemplate, _created),
     ),
     Call(
         "GET",
@@ -161,6 +161,7 @@ CALLS = (
         _default,
         answer=ZoneTemplateAnswer,
         body=Nothing,
+        once=Once(),
     ),
     Call(
         "POST",
@@ -170,7 +171,7 @@ CALLS = (
         answer=ZoneRunAnswer,
         status=202,
         body=Nothing,
-        creates=STARTS,
+        once=STARTS,
         problems=("refused",),
     ),
     Call(

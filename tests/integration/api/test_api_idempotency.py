@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from api_world import API, an_order, rows
-from sqlalchemy import update
+from api_world import API, an_order, deployed, rows
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from controller.domain.words import ServiceStatus
 from controller.engine.fleet import Fleet
 from controller.operations import tokens
 from controller.store.base import utcnow
-from controller.store.models import IdempotencyKey, Service
+from controller.store.models import IdempotencyKey
 from controller.web.api import idempotency
 from controller.web.api.problems import ProblemError
+from tests.integration.api.test_api_document import DOCUMENT, OTHERS, SAMPLES
 
 KEY = {"Idempotency-Key": "order-1"}
 
@@ -68,49 +68,67 @@ def test_keys_of_different_tokens_do_not_meet(client: TestClient, anyone: TestCl
     assert anyone.post("/services", json=an_order("other.example"), headers=headers).status_code == 202
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/groups", {"name": "G2"}),
-        ("/products", {"name": "P2", "mode": "split", "roles": ["web"], "group": "Group"}),
-        ("/customers", {"email": "b@example.com", "name": "B"}),
-    ],
-)
-def test_every_creating_call_takes_a_key(client: TestClient, path: str, body: dict[str, object]) -> None:
-    first = client.post(path, json=body, headers=KEY)
-    again = client.post(path, json=body, headers=KEY)
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.headers["idempotency-replayed"] == "true"
-    assert again.json() == first.json()
-    assert client.post(path, json=body).status_code == 409
+WITHOUT_A_KEY = {
+    "/servers/look": "only looks; nothing is stored",
+    "/webhooks": "its answer has a secret, and the answer to a key is kept",
+}
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/servers/web01/restart", {"service": "nginx"}),
-        ("/servers/web01/rebuild", {"what": "web"}),
-        ("/servers/web01/refresh", {}),
-        ("/servers/web01/check", {}),
-        ("/groups/Group/apply", {"kind": "status"}),
-        ("/services/1/redeploy", {}),
-        ("/zones/redeploy", {"zones": [1]}),
-    ],
-)
-def test_what_is_started_takes_a_key(client: TestClient, filled: Fleet, path: str, body: dict[str, object]) -> None:
-    client.post("/services", json=an_order())
-    with filled.database.write() as session:
-        session.execute(update(Service).values(status=ServiceStatus.ACTIVE))
-    first = client.post(path, json=body, headers=KEY)
-    assert first.status_code == 202, first.text
-    assert first.headers["location"] == first.json()["links"]["self"]
-    assert client.get(first.json()["links"]["self"].removeprefix(API)).status_code == 200
-    before = rows(filled)
-    again = client.post(path, json=body, headers=KEY)
-    assert again.status_code == 202
-    assert again.headers["idempotency-replayed"] == "true"
-    assert again.content == first.content
-    assert rows(filled) == before
+def test_every_post_takes_a_key_but_those_that_are_named() -> None:
+    posts = {path: item["post"] for path, item in DOCUMENT["paths"].items() if "post" in item}
+    without = {
+        path
+        for path, operation in posts.items()
+        if idempotency.HEADER not in [parameter["name"] for parameter in operation["parameters"]]
+    }
+    assert without == set(WITHOUT_A_KEY)
+
+
+NOT_TRIED = {
+    "/servers",
+    "/servers/{id}/host-key",
+    "/servers/{id}/lost",
+    "/settings/mail/test",
+    "/drift-checks/{id}/repair",
+}
+"""Those need more than rows: a server that answers, a fleet that differs."""
+
+
+def test_every_post_sent_again_does_nothing_more(client: TestClient, filled: Fleet) -> None:
+    done = set()
+    more = [
+        ("patch", "/groups/1/config/all", {"LANGUAGE": "de"}),
+        ("post", "/servers/{id}/config", {}),
+        ("post", "/jobs/{id}/run", {}),
+    ]
+    for number, (method, path, body) in enumerate([*SAMPLES, *more]):
+        if path == "/zones":
+            deployed(filled)
+        address = path.format_map(OTHERS | {"id": "clean-up" if path.startswith("/jobs") else "1"})
+        headers = {"Idempotency-Key": f"sample-{number}"} if method == "post" else {}
+        first = client.request(method, address, json=body, headers=headers)
+        if method != "post" or first.status_code >= 300 or path in WITHOUT_A_KEY:
+            continue
+        located = "Location" in DOCUMENT["paths"][path]["post"]["responses"][str(first.status_code)]["headers"]
+        assert ("location" in first.headers) == located, path
+        if located:
+            assert first.headers["location"] == first.json()["links"]["self"]
+            assert client.get(first.headers["location"].removeprefix(API)).status_code == 200, path
+        before = rows(filled)
+        again = client.post(address, json=body, headers=headers)
+        assert (again.status_code, again.headers.get("idempotency-replayed")) == (first.status_code, "true"), path
+        assert again.content == first.content
+        assert rows(filled) == before, path
+        done.add(path)
+    client.post("/services", json=an_order("checked.example"))
+    deployed(filled)
+    run = client.post("/drift-checks").json()["links"]["self"].removeprefix(API)
+    stopped = [client.post(f"{run}/cancel", headers=KEY) for _ in range(2)]
+    assert [answer.status_code for answer in stopped] == [202, 202]
+    assert stopped[0].json() == stopped[1].json()
+    done.add("/drift-checks/{id}/cancel")
+    posts = {path for path, item in DOCUMENT["paths"].items() if "post" in item}
+    assert posts - done == NOT_TRIED | set(WITHOUT_A_KEY)
 
 
 def test_what_was_under_way_already_is_the_answer_of_a_key_too(client: TestClient, filled: Fleet) -> None:
@@ -205,6 +223,43 @@ def test_a_crash_after_the_work_does_not_double_it(
     assert again.status_code == 202
     assert again.headers["idempotency-replayed"] == "true"
     assert services(filled) == 1
+
+
+def test_a_task_tried_again_just_before_a_crash_is_not_tried_twice(
+    client: TestClient, filled: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What adds no row of its own is answered in its transaction too."""
+
+    def die(*_: object) -> None:
+        raise RuntimeError("the process dies here")
+
+    client.post("/services", json=an_order())
+    client.post("/tasks/1/cancel")
+    monkeypatch.setattr(Fleet, "wake", die)
+    assert client.post("/tasks/1/retry", headers=KEY).status_code == 500
+    monkeypatch.undo()
+    before = rows(filled)
+    again = client.post("/tasks/1/retry", headers=KEY)
+    assert (again.status_code, again.headers["idempotency-replayed"], again.json()["status"]) == (202, "true", "queued")
+    assert rows(filled) == before
+
+
+def test_work_of_several_transactions_keeps_its_key_while_it_goes_on(filled: Fleet, token: str) -> None:
+    first = idempotency.claim(filled, 1, "bulk", "the same")
+    assert isinstance(first, idempotency.Claim)
+    aged(filled, idempotency.CLAIM_LASTS * 2)
+    taken_over = idempotency.claim(filled, 1, "bulk", "the same")
+    assert isinstance(taken_over, idempotency.Claim)
+    with pytest.raises(ProblemError), filled.database.write() as session:
+        idempotency.renew(session, first)
+    with filled.database.write() as session:
+        session.execute(update(IdempotencyKey).values(created_at=utcnow() - idempotency.CLAIM_LASTS * 2))
+        old = session.scalars(select(IdempotencyKey)).one().created_at
+        renewed = idempotency.renew(session, idempotency.Claim(taken_over.id, old))
+    with pytest.raises(ProblemError, match="still being worked on"):
+        idempotency.claim(filled, 1, "bulk", "the same")
+    idempotency.release(filled, renewed)
+    assert isinstance(idempotency.claim(filled, 1, "bulk", "the same"), idempotency.Claim)
 
 
 def test_a_crash_while_writing_leaves_nothing(
