@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_file
-from ansible.module_utils.hestia_config_order import first_of
+from ansible.module_utils.hestia_config_order import first_of, unfit
 from ansible.module_utils.hestia_config_ways import Way, all_ways
 from ansible.module_utils.hestia_converge import Step, Subject
 from ansible.module_utils.hestia_failures import END_ALL, Failures
@@ -112,7 +112,7 @@ class Settings(Subject[ConfigState]):
         ready = [setting for setting in left if not self._held_up(setting, wrong)]
         plain = [setting for setting in ready if setting.way is None]
         if plain:
-            return Step("set values", partial(self._set, plain), tries=_ANY)
+            return Step("set values", partial(self._set, plain, state), tries=_ANY)
         if ready:
             return self._step(ready[0], state)
         return Step("leave the others", partial(self._leave, left, wrong), tries=_ANY) if left else None
@@ -145,10 +145,15 @@ class Settings(Subject[ConfigState]):
     def _right(setting: Setting, state: ConfigState) -> bool:
         return state.conf.get(setting.key) == setting.value and setting.key not in state.differing
 
-    def _set(self, settings: list[Setting]) -> None:
+    def _set(self, settings: list[Setting], state: ConfigState) -> None:
         for setting in settings:
-            line = ("v-change-sys-config-value", setting.key, setting.value)
-            self._try(setting.key, partial(self.panel.must, *line))
+            self._try(setting.key, partial(self._write, setting, state))
+
+    def _write(self, setting: Setting, state: ConfigState) -> None:
+        reason = unfit(setting.key, setting.value, state.conf)
+        if reason:
+            raise PanelError(reason, error_class="refused")
+        self.panel.must("v-change-sys-config-value", setting.key, setting.value)
 
     def _step(self, setting: Setting, state: ConfigState) -> Step:
         key, way = setting.key, setting.way

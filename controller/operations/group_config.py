@@ -19,6 +19,7 @@ from controller.store.queries import find_group
 Key = int | str
 DATABASE_PATHS = ("DB_PMA_ALIAS", "DB_PGA_ALIAS")
 """Paths beside each other on every site."""
+GZIP_LEVELS = 9
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ def set_config(fleet: Fleet, actor: str, key: Key, tier: str, values: Mapping[st
             others = [config[other] for other in DATABASE_PATHS if other != name and other in config]
             if wanted.get(name) in others:
                 fields.problem(name, "the other database tool has this path")
+        level = str(config.get("BACKUP_GZIP", ""))
+        if tier == Tier.ALL and config.get("BACKUP_MODE") == "gzip" and level.isdecimal() and int(level) > GZIP_LEVELS:
+            fields.problem("BACKUP_GZIP", f"goes to {GZIP_LEVELS} with gzip, which the group wants")
         fields.finish()
         group.config = config
         if lines:

@@ -143,11 +143,16 @@ def test_a_bad_setting_is_refused(client: TestClient, filled: Fleet, tier: str, 
     assert client.patch("/groups/Group/config/ftp", json={}).status_code == 404
 
 
-def test_two_database_tools_have_two_paths(client: TestClient) -> None:
+def test_settings_that_do_not_go_together_are_refused(client: TestClient) -> None:
     assert client.patch("/groups/Group/config/web", json={"DB_PMA_ALIAS": "db"}).status_code == 200
     answer = client.patch("/groups/Group/config/web", json={"DB_PGA_ALIAS": "db"})
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"field": "DB_PGA_ALIAS", "reason": "the other database tool has this path"}]
+    gzip = client.patch("/groups/Group/config/all", json={"BACKUP_MODE": "gzip", "BACKUP_GZIP": "10"})
+    assert [(error["field"], error["reason"]) for error in gzip.json()["errors"]] == [
+        ("BACKUP_GZIP", "goes to 9 with gzip, which the group wants")
+    ]
+    assert client.patch("/groups/Group/config/all", json={"BACKUP_GZIP": "10"}).status_code == 200
     both = client.patch("/groups/Group/config/web", json={"DB_PMA_ALIAS": "my", "DB_PGA_ALIAS": "db"})
     assert both.status_code == 200
 

@@ -163,6 +163,24 @@ def test_what_comes_first(key: str, wanted: dict[str, str], first: tuple[str, ..
     assert first_of(key, wanted) == first
 
 
+def test_backups_go_on_working(server: SandboxServer) -> None:
+    gzip, nine = wish("BACKUP_MODE", "gzip"), wish("BACKUP_GZIP", "9")
+    zstd, most = wish("BACKUP_MODE", "zstd"), wish("BACKUP_GZIP", "19")
+    twice(Settings, settings=[most, zstd])
+    assert reasons(refused([gzip])) == {
+        "BACKUP_MODE": "backups would fail: with BACKUP_MODE gzip BACKUP_GZIP goes to 9, not to 19"
+    }
+    # In both directions, and in whatever order they are given; the second one waits for the first.
+    server.faults.fail(VALUE, 2, message="Error: no")
+    assert set(reasons(refused([gzip, nine]))) == {"BACKUP_MODE", "BACKUP_GZIP"}
+    assert (conf(server)["BACKUP_MODE"], conf(server)["BACKUP_GZIP"]) == ("zstd", "19")
+    twice(Settings, settings=[gzip, nine])
+    server.faults.fail(VALUE, 2, message="Error: no")
+    assert set(reasons(refused([most, zstd]))) == {"BACKUP_MODE", "BACKUP_GZIP"}
+    assert (conf(server)["BACKUP_MODE"], conf(server)["BACKUP_GZIP"]) == ("gzip", "9")
+    assert set(reasons(refused([most]))) == {"BACKUP_GZIP"}
+
+
 @pytest.fixture
 def tools(server: SandboxServer) -> Any:
     """Both database tools, phpMyAdmin under /mysql and phpPgAdmin under /postgres."""
