@@ -109,10 +109,10 @@ def start_server_run(
     run_id: int | None = None,
     priority: int = DEPLOYMENT,
     check: bool = False,
-    lane: str | None = None,
+    lanes: Mapping[int, str] | None = None,
 ) -> tuple[Pipeline, list[tuple[int, int]]]:
-    """Write a pipeline of tasks on servers themselves, none of which waits for another; a lane lets them run one
-    after another all the same. Returns it and the tasks as (id, priority) to ring for."""
+    """Write a pipeline of tasks on servers themselves, none of which waits for another; those of servers in one lane
+    (by server id) run one after another all the same. Returns it and the tasks as (id, priority) to ring for."""
     pipeline = Pipeline(reason=reason, title=title, actor=actor, group_id=group_id, run_id=run_id, check=check)
     session.add(pipeline)
     session.flush()
@@ -127,7 +127,7 @@ def start_server_run(
             label=label(one.action, one.server.name, Desired.ACTIVE, check=check),
             arguments=dict(one.arguments),
             check_mode=check,
-            lane=None if check else lane,
+            lane=None if check or lanes is None else lanes.get(one.server.id),
             status=TaskStatus.QUEUED,
             queued_at=now,
             priority=priority,

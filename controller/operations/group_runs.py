@@ -24,8 +24,9 @@ from controller.engine.fleet import Fleet
 from controller.engine.planning import CUSTOMER_CLICK, DEPLOYMENT, ServerTask, server_resource, start_server_run
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
+from controller.operations.lanes import lanes
 from controller.operations.records import audit, must
-from controller.operations.server_actions import SCOPES, lane_of, not_started, refuse_when_all_wait
+from controller.operations.server_actions import SCOPES, not_started, refuse_when_all_wait
 from controller.store.models import Pipeline, Server, ServerGroup
 from controller.store.queries import find_group
 
@@ -166,7 +167,7 @@ def _start(
         group_id=group.id,
         priority=CUSTOMER_CLICK if check else DEPLOYMENT,
         check=check,
-        lane=lane_of(session, [group]),
+        lanes=lanes(session, servers),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from controller.automation.group_wishes import groups_of, server_settings
+from controller.automation.group_wishes import server_settings
 from controller.domain.config_keys import Tier
 from controller.domain.words import (
     CONFIG_ACTION,
@@ -27,9 +27,10 @@ from controller.engine.rows import take
 from controller.engine.zone_work import UNSTARTED
 from controller.operations.errors import Refused
 from controller.operations.fields import Fields
+from controller.operations.lanes import lanes
 from controller.operations.records import audit, must
 from controller.operations.servers import queue_check
-from controller.store.models import GroupDnsServer, Pipeline, Server, ServerGroup, Task
+from controller.store.models import Pipeline, Server, Task
 from controller.store.queries import find_server
 
 Key = int | str
@@ -112,7 +113,7 @@ def apply_config(fleet: Fleet, actor: str, key: Key, scope: str = "all", *, chec
             tasks=[ServerTask(server, CONFIG_ACTION, scope, resource.id)],
             group_id=server.group_id,
             check=check,
-            lane=lane_of(session, groups_of(server)),
+            lanes=lanes(session, [server]),
         )
         if not check:
             audit(session, actor, "server.config", server.name, message=f"scope {scope}", server_id=server.id)
@@ -138,25 +139,6 @@ def refuse_when_all_wait(waiting: Mapping[int, int]) -> None:
         raise Refused(f"this is being applied already: task {task_id} waits, and takes what is wanted when it starts")
 
 
-def lane_of(session: Session, groups: Iterable[ServerGroup]) -> str | None:
-    """The lane in which the servers of groups are reloaded one after another. Groups with a server in common share
-    one: no two nameservers of a group are reloaded together, whoever asks for it. None without any group."""
-    wanted = {group.id for group in groups}
-    if not wanted:
-        return None
-    of_server: dict[int, set[int]] = {}
-    own = select(Server.id, ServerGroup.id).join(ServerGroup, ServerGroup.id == Server.group_id)
-    attached = select(GroupDnsServer.server_id, GroupDnsServer.group_id).join(Server)
-    for query in (own, attached):
-        for server_id, group_id in session.execute(query.where(Server.driver == Driver.HESTIACP)):
-            of_server.setdefault(server_id, set()).add(group_id)
-    before = 0
-    while len(wanted) > before:
-        before = len(wanted)
-        wanted |= {group_id for together in of_server.values() if together & wanted for group_id in together}
-    return f"group:{min(wanted)}"
-
-
 def in_use(session: Session, key: Key, driver: Driver | None = None) -> Server:
     """A server that runs tasks, taken for a change. Raises NotFound, Refused."""
     server = must(find_server(session, key), "server", key)
@@ -179,7 +161,7 @@ def _once(fleet: Fleet, actor: str, key: Key, action: str, title: str, arguments
             actor=actor,
             tasks=[ServerTask(server, action, str(arguments.get("service") or server.name), arguments=arguments)],
             priority=CUSTOMER_CLICK,
-            lane=None if action == RECOUNT_ACTION else lane_of(session, groups_of(server)),
+            lanes=None if action == RECOUNT_ACTION else lanes(session, [server]),
         )
         audit(session, actor, action, server.name, message=title, server_id=server.id)
     fleet.wake(ready)

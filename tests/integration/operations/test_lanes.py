@@ -12,6 +12,7 @@ from controller.domain.words import Driver, ServerStatus
 from controller.engine import dispatch, lifecycle
 from controller.engine.fleet import Fleet
 from controller.operations import group_config, group_runs, groups, server_actions
+from controller.operations.lanes import lanes
 from controller.store.models import Server, ServerGroup, Task
 
 
@@ -67,3 +68,35 @@ def test_no_two_members_are_changed_in_the_same_moment(fleet: Fleet, asked: Call
     rounds = carried_out(fleet)
     assert len(rounds) >= 2
     assert all(len(together) == 1 for together in rounds), rounds
+
+
+def test_groups_with_only_nameservers_in_common_do_not_wait_for_each_other(fleet: Fleet) -> None:
+    group_config.set_config(fleet, "test", "g", "all", {"API": "no"})
+    groups.create(fleet, "test", name="other")
+    groups.attach_dns(fleet, "test", "other", ["n2"])
+    with fleet.database.write() as session:
+        other = session.scalars(select(ServerGroup).where(ServerGroup.name == "other")).one()
+        common = {"driver": Driver.HESTIACP, "address": "127.0.0.1", "host_key": "ssh-ed25519 AAAA"}
+        session.add(Server(name="w2", can_web=True, group=other, **common))
+    group_config.set_config(fleet, "test", "other", "all", {"API": "no"})
+    group_runs.apply(fleet, "test", "g", "config", "all")
+    group_runs.apply(fleet, "test", "other", "config", "all")
+    rounds = carried_out(fleet)
+    assert sorted(name for together in rounds for name in together) == ["m1", "n1", "n2", "w1", "w2"]
+    assert set(rounds[0]) == {"m1", "n1", "w2"}
+    assert not any({"w1", "m1"} <= set(together) or {"n1", "n2"} <= set(together) for together in rounds), rounds
+
+
+def test_a_server_of_two_tiers_joins_their_lanes(fleet: Fleet) -> None:
+    with fleet.database.write() as session:
+        servers = list(session.scalars(select(Server).order_by(Server.name)))
+        before = lanes(session, servers)
+        session.execute(update(Server).where(Server.name == "n1").values(group_id=servers[-1].group_id))
+        after = lanes(session, servers)
+        alone = Server(name="z", driver=Driver.HESTIACP, address="127.0.0.1", host_key="ssh-ed25519 AAAA")
+        session.add(alone)
+        session.flush()
+        assert lanes(session, [alone]) == {}
+    assert len(set(before.values())) == 2
+    assert len(set(after.values())) == 1
+    assert set(before) == set(after) == {server.id for server in servers}
