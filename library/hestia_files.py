@@ -14,6 +14,8 @@ description:
   - The panel's own file is kept in C(/var/lib/hestia-fleet/standard-files) before it is replaced for the first time. An
     update of the panel may overwrite a file (setting C(POLICY_SYNC_SKELETON)); running this again replaces it again,
     and what the update brought is what comes back later.
+  - A file that cannot be written keeps no other from it. When all others are as wanted, the module fails and names each
+    one with its reason; run again, it tries only these.
   - Suspended sites and unassigned addresses show the new page at once. Error pages reach existing sites when these are
     rebuilt, unless the setting C(POLICY_SYNC_ERROR_DOCUMENTS) is C(no); the default page and C(robots.txt) reach new
     sites only.
@@ -57,12 +59,18 @@ EXAMPLES = r"""
 RETURN = r"""
 facts:
   description: What later tasks need to know.
-  returned: success
+  returned: success, and when some files could not be written
   type: dict
   contains:
     files:
       description: SHA-256 of every named file as it is now; empty when there is no such file.
       type: dict
+    refused:
+      description: By name of the file, why it could not be written. Only when there is such a file.
+      type: dict
+    besides:
+      description: What went wrong after that, a reload for example.
+      type: str
 actions:
   description: Panel commands that were run.
   returned: always
@@ -77,8 +85,8 @@ repaired:
   sample: []
 error_class:
   description:
-    - Kind of failure - C(bad_argument), C(refused), C(busy), C(no_room), C(timeout), C(not_found), C(restart_failed),
-      C(inconsistent) or C(internal).
+    - Kind of failure, of several that for which trying again helps most - C(bad_argument), C(refused), C(busy),
+      C(no_room), C(timeout), C(not_found), C(restart_failed), C(inconsistent) or C(internal).
   returned: on failure
   type: str
 """

@@ -17,8 +17,8 @@ from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_file
 from ansible.module_utils.hestia_config_order import first_of, unfit
 from ansible.module_utils.hestia_config_ways import Way, all_ways
-from ansible.module_utils.hestia_converge import Step, Subject
-from ansible.module_utils.hestia_failures import END_ALL, Failures
+from ansible.module_utils.hestia_converge import Step
+from ansible.module_utils.hestia_failures import Many
 from ansible.module_utils.hestia_panel import Panel, PanelError
 
 OPTIONS: dict[str, Any] = {
@@ -69,8 +69,10 @@ class ConfigState:
     differing: dict[str, str]
 
 
-class Settings(Subject[ConfigState]):
+class Settings(Many[ConfigState]):
     """All wanted settings of a server. One that the panel refuses keeps no other from being set."""
+
+    words = "settings could not be set"
 
     def __init__(self, panel: Panel, params: dict[str, Any]) -> None:
         super().__init__(panel, params)
@@ -80,12 +82,9 @@ class Settings(Subject[ConfigState]):
         if len(self.values) < len(self.settings):
             keys = Counter(setting.key for setting in self.settings)
             raise check.bad(f"settings.{keys.most_common(1)[0][0]}", "is given more than once")
-        self._failures = Failures("settings could not be set")
         self._tried: Counter[str] = Counter()
         self._trouble: dict[str, PanelError] = {}
         """What came of the last try of a setting that may be right all the same, or another time."""
-        self._besides: Optional[PanelError] = None
-        self._before: dict[str, Any] = {}
 
     def look(self) -> ConfigState:
         if self.panel.check_mode:
@@ -97,18 +96,16 @@ class Settings(Subject[ConfigState]):
             for setting in self.settings
             if setting.way is not None
         }
-        state = ConfigState(conf, {key: word for key, word in words.items() if word})
-        self._before = self._before or self.describe(state)
-        return state
+        return self.seen(ConfigState(conf, {key: word for key, word in words.items() if word}))
 
     def next_step(self, state: ConfigState) -> Optional[Step]:
         wrong = {setting.key: setting for setting in self.settings if not self._right(setting, state)}
         if self.panel.check_mode:
             return Step("set values", lambda: None) if wrong else None
         for key in wrong:
-            if self._tried[key] >= _TRIES and key not in self._failures:
-                self._failures.add(key, self._trouble.get(key) or _in_vain())
-        left = [setting for key, setting in wrong.items() if key not in self._failures]
+            if self._tried[key] >= _TRIES and key not in self.failures:
+                self.failures.add(key, self._trouble.get(key) or _in_vain())
+        left = [setting for key, setting in wrong.items() if key not in self.failures]
         ready = [setting for setting in left if not self._held_up(setting, wrong)]
         plain = [setting for setting in ready if setting.way is None]
         if plain:
@@ -127,10 +124,10 @@ class Settings(Subject[ConfigState]):
     def _leave(self, settings: list[Setting], wrong: dict[str, Setting]) -> None:
         """Give up those that wait for what has failed, or, when there is none, for each other."""
         causes = {setting.key: self._held_up(setting, wrong)[0] for setting in settings}
-        waiting = {key: cause for key, cause in causes.items() if cause in self._failures} or causes
+        waiting = {key: cause for key, cause in causes.items() if cause in self.failures} or causes
         for key, cause in waiting.items():
-            kind = self._failures[cause].error_class if cause in self._failures else "refused"
-            self._failures.add(key, PanelError(f"not tried, because {cause} has to be set first", error_class=kind))
+            kind = self.failures[cause].error_class if cause in self.failures else "refused"
+            self.failures.add(key, PanelError(f"not tried, because {cause} has to be set first", error_class=kind))
 
     def describe(self, state: ConfigState) -> dict[str, Any]:
         return {setting.key: _shown(setting, state) for setting in self.settings}
@@ -174,21 +171,7 @@ class Settings(Subject[ConfigState]):
             if isinstance(problem, PanelError) and problem.half_done:
                 self._trouble[key] = problem
             else:
-                self._failures.add(key, problem)
-
-    def settle(self) -> None:
-        try:
-            super().settle()
-        except PanelError as error:
-            if not self._failures or error.error_class in END_ALL:
-                raise
-            self._besides = error
-
-    def prove(self, state: ConfigState) -> ConfigState:
-        if self._failures:
-            diff = {"before": self._before, "after": self.describe(state)}
-            raise self._failures.error(len(self.settings), self.facts(state), diff, self._besides)
-        return state
+                self.failures.add(key, problem)
 
     @contextlib.contextmanager
     def _conf_kept(self) -> Iterator[None]:

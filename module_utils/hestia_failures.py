@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any, Optional, Union
 
-from ansible.module_utils.hestia_converge import class_of
-from ansible.module_utils.hestia_panel import PanelError
+from ansible.module_utils.hestia_converge import State, Subject, class_of
+from ansible.module_utils.hestia_panel import Panel, PanelError
 
 # These say something about the server, not about the thing: the others would fare no better.
-END_ALL = frozenset({"busy", "timeout", "no_room"})
+_END_ALL = frozenset({"busy", "timeout", "no_room"})
 # Of several kinds the one for which trying again helps most decides.
 _MOST_HOPEFUL = ("restart_failed", "inconsistent", "internal", "refused", "bad_argument")
 
@@ -34,7 +34,7 @@ class Failures:
     def add(self, name: str, problem: Union[PanelError, OSError]) -> None:
         """Remember why a thing could not be made so; raises what ends all."""
         error = PanelError(f"{problem}", error_class=class_of(problem)) if isinstance(problem, OSError) else problem
-        if error.error_class in END_ALL:
+        if error.error_class in _END_ALL:
             raise error
         self._errors[name] = error
 
@@ -68,3 +68,35 @@ class Failures:
             output=only.output,
             details={"changed": diff["before"] != diff["after"], "facts": {**facts, **told}, "diff": diff},
         )
+
+
+class Many(Subject[State]):
+    """Many things on a server, each brought to what is wanted whatever becomes of the others."""
+
+    words = ""
+    """What is said of those that could not be made so."""
+
+    def __init__(self, panel: Panel, params: dict[str, Any]) -> None:
+        super().__init__(panel, params)
+        self.failures = Failures(self.words)
+        self._besides: Optional[PanelError] = None
+        self._before: dict[str, Any] = {}
+
+    def seen(self, state: State) -> State:
+        """A look that is over; the first one is what was there before."""
+        self._before = self._before or self.describe(state)
+        return state
+
+    def settle(self) -> None:
+        try:
+            super().settle()
+        except PanelError as error:
+            if not self.failures or error.error_class in _END_ALL:
+                raise
+            self._besides = error
+
+    def prove(self, state: State) -> State:
+        if self.failures:
+            diff = {"before": self._before, "after": self.describe(state)}
+            raise self.failures.error(len(diff["after"]), self.facts(state), diff, self._besides)
+        return state

@@ -8,7 +8,6 @@ not touch, and from there it comes back.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -18,7 +17,8 @@ from typing import Any, Optional
 
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_text
-from ansible.module_utils.hestia_converge import Step, Subject
+from ansible.module_utils.hestia_converge import Step
+from ansible.module_utils.hestia_failures import Many
 from ansible.module_utils.hestia_panel import RELOADS, Panel, PanelError
 
 OPTIONS: dict[str, Any] = {"files": {"type": "dict", "required": True}}
@@ -77,14 +77,17 @@ def file_text(panel: Panel, name: str) -> str:
 
 @dataclass
 class FilesState:
-    """Contents by name (None: there is no such file), and the names whose original is kept."""
+    """Contents by name (None: there is no such file), what is no file there, the names whose original is kept."""
 
     contents: dict[str, Optional[bytes]] = field(default_factory=dict)
+    odd: dict[str, PanelError] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
 
 
-class StandardFiles(Subject[FilesState]):
+class StandardFiles(Many[FilesState]):
     """The standard files that are named; the others are left alone."""
+
+    words = "files could not be written"
 
     def __init__(self, panel: Panel, params: dict[str, Any]) -> None:
         super().__init__(panel, params)
@@ -95,25 +98,29 @@ class StandardFiles(Subject[FilesState]):
     def look(self) -> FilesState:
         state = FilesState()
         for name in self.files:
-            state.contents[name] = _read(path_of(self.panel, name))
+            path = path_of(self.panel, name)
+            if not self.panel.check_mode and _remove(_fresh(path)):
+                # Of a module that was killed; new sites would get it.
+                self.panel.repair(f"half a file beside {self.panel.shown(path)}")
+            try:
+                state.contents[name] = _read(path)
+            except PanelError as error:
+                state.contents[name], state.odd[name] = None, error
             if os.path.exists(self._kept(name)) or os.path.exists(self._kept_absent(name)):
                 state.kept.add(name)
-        return state
+        return self.seen(state)
 
     def next_step(self, state: FilesState) -> Optional[Step]:
-        wrong = [name for name in self.files if not self._right(name, state)]
-        blind = [name for name in wrong if name == "unassigned" and self.files[name] is not None]
-        first = [name for name in wrong if name not in blind]
-        if first:
-            return Step("write files", lambda: self._write(first, state))
-        if blind:
+        wrong = [name for name in self.files if name not in self.failures and not self._right(name, state)]
+        if self.panel.check_mode and wrong == ["unassigned"] and self.files["unassigned"] is not None:
             self._require_served()
-            return Step("write the page of unassigned addresses", lambda: self._write(blind, state))
-        return None
+        return Step("write files", lambda: self._write(wrong, state)) if wrong else None
 
     def describe(self, state: FilesState) -> dict[str, Any]:
         return {
-            name: _words(state.contents[name], "ours" if name in state.kept else "the panel's own")
+            name: state.odd[name].message
+            if name in state.odd
+            else _words(state.contents[name], "ours" if name in state.kept else "the panel's own")
             for name in self.files
         }
 
@@ -142,23 +149,32 @@ class StandardFiles(Subject[FilesState]):
 
     def _write(self, names: list[str], state: FilesState) -> None:
         caching = [] if _SERVED.isdisjoint(names) else [word for word in _WEB if self._is_nginx(word)]
-        self.panel.pending |= set(caching)
+        self.panel.owe(*caching)
         for name in names:
-            path, wanted = path_of(self.panel, name), self.files[name]
-            if wanted is not None:
-                self._keep(name, state)
-                _replace(path, wanted)
-                continue
-            own = self._own(name, state)
-            if own is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-            elif own != state.contents[name]:
-                _replace(path, own, like=self._kept(name))
-            for kept in (self._kept(name), self._kept_absent(name)):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(kept)
+            try:
+                self._write_one(name, state)
+            except (PanelError, OSError) as problem:
+                # One that cannot be written keeps no other from it.
+                self.failures.add(name, problem)
         self.panel.reload(*caching)
+
+    def _write_one(self, name: str, state: FilesState) -> None:
+        path, wanted = path_of(self.panel, name), self.files[name]
+        if name in state.odd:
+            raise state.odd[name]
+        if wanted is not None:
+            if name == "unassigned":
+                self._require_served()
+            self._keep(name, state)
+            _replace(path, wanted)
+            return
+        own = self._own(name, state)
+        if own is None:
+            _remove(path)
+        elif own != state.contents[name]:
+            _replace(path, own, like=self._kept(name))
+        for kept in (self._kept(name), self._kept_absent(name)):
+            _remove(kept)
 
     def _is_nginx(self, word: str) -> bool:
         return self.panel.system(RELOADS[word]) == "nginx"
@@ -197,8 +213,7 @@ class StandardFiles(Subject[FilesState]):
         shutil.copy2(path, fresh)
         _same_owner(path, fresh)
         os.replace(fresh, self._kept(name))
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._kept_absent(name))
+        _remove(self._kept_absent(name))
 
     def _require_served(self) -> None:
         """Fail when the web server would not show the page of unassigned addresses. A proxy before it only asks it."""
@@ -248,10 +263,24 @@ def _read(path: str, most: int = -1) -> Optional[bytes]:
         return file.read(most)
 
 
+def _fresh(path: str) -> str:
+    """Where a file is written before it takes the other's place."""
+    return f"{path}.hestia-fleet"
+
+
+def _remove(path: str) -> bool:
+    """Remove a file; False when there is none."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _replace(path: str, content: bytes, like: str = "") -> None:
     """Write a file in one step, with the mode and owner of what is there, else of `like`."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    fresh = f"{path}.hestia-fleet"
+    fresh = _fresh(path)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
