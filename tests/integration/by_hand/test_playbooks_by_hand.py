@@ -178,6 +178,25 @@ def test_who_does_not_answer_or_shows_another_key_is_a_line_of_the_log(staff: St
     assert re.search("Connection refused$|Broken pipe$", reasons)
 
 
+def test_what_one_server_refuses_is_told_and_the_rest_is_done(staff: Staff) -> None:
+    (staff.demo.servers["ns1"].hestia / "web/locale/ku").rmdir()
+    group_config.set_config(staff.demo.fleet, "test", GROUP, "all", {"LANGUAGE": "ku", "APP_NAME": "Acme"})
+    staff.play("apply_group_config", code=2)
+    told = {name: (result, message) for _, name, result, message in staff.lines()}
+    assert {name: result for name, (result, _) in told.items()} == {
+        "web01": "succeeded",
+        "mx01": "succeeded",
+        "ns1": "failed",
+    }
+    assert "the others are as wanted. LANGUAGE: v-change-sys-language ended with 3" in told["ns1"][1]
+    assert {name: staff.conf(name)["APP_NAME"] for name in SERVERS} == dict.fromkeys(SERVERS, "Acme")
+    with staff.demo.fleet.database.read() as session:
+        lines = group_config.drift(session, session.scalars(select(Server).where(Server.name == "ns1")).one())
+    assert {line.key: line.refused for line in lines if line.refused or line.matches is False} == {
+        "LANGUAGE": "v-change-sys-language ended with 3 (does not exist): language ku doesn't exist"
+    }
+
+
 def test_a_database_that_does_not_take_the_log_is_told_and_stops_nothing(staff: Staff) -> None:
     group_config.set_config(staff.demo.fleet, "test", GROUP, "all", {"LANGUAGE": "fr"})
     with closing(sqlite3.connect(staff.demo.home / "fleet.db", isolation_level=None)) as writer:
