@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 # A value ends at a quote that is followed by blank or end of line, so a stray quote inside one survives.
 _PAIR = re.compile(r"(?:^|(?<=\s))([A-Za-z_][A-Za-z0-9_]*)='(.*?)'(?=\s|$)")
@@ -25,9 +26,18 @@ def parse_records(text: str) -> list[dict[str, str]]:
 
 
 def parse_file(text: str) -> dict[str, str]:
-    """A file with one KEY='value' (or KEY=value) per line, like user.conf, a package or hestia.conf."""
+    """A file with one KEY='value' (or KEY=value) per line, like user.conf or a package; the first of a key counts."""
+    return _parsed(text.splitlines())
+
+
+def parse_settings(text: str) -> dict[str, str]:
+    """hestia.conf, which the panel's commands read line by line: the last of a repeated key counts."""
+    return _parsed(reversed(text.splitlines()))
+
+
+def _parsed(lines: Iterable[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in lines:
         key, equals, value = line.partition("=")
         key, value = key.strip(), value.strip()
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
@@ -58,6 +68,10 @@ def read_records(path: str) -> list[dict[str, str]]:
 
 def read_file(path: str) -> dict[str, str]:
     return parse_file(read_text(path))
+
+
+def read_settings(path: str) -> dict[str, str]:
+    return parse_settings(read_text(path))
 
 
 def replace_text(path: str, text: str) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from ansible.module_utils import hestia_check as check
-from ansible.module_utils.hestia_conf import read_file
+from ansible.module_utils.hestia_conf import read_settings
 from ansible.module_utils.hestia_config_order import first_of, unfit
 from ansible.module_utils.hestia_config_ways import Way, all_ways
 from ansible.module_utils.hestia_converge import Step
@@ -90,7 +90,7 @@ class Settings(Many[ConfigState]):
         if self.panel.check_mode:
             self.panel.read_unfinished()
         self.panel.forget_conf()
-        conf = read_file(self.panel.conf_path)
+        conf = read_settings(self.panel.conf_path)
         words = {
             setting.key: setting.way.differs(setting.key, setting.value, conf)
             for setting in self.settings

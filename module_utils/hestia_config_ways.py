@@ -109,10 +109,10 @@ class PanelPort(Way):
             self._label(key, value, conf)
             if key in self.panel.unfinished:
                 self.panel.must("v-restart-service", "hestia")
-                self.panel.finish(key)
-        elif _RESTART_FAILED.search(self.panel.must_end(key, "v-change-sys-port", value).output) and port:
+                self.panel.finish({key})
+        elif _RESTART_FAILED.search(self.panel.must_end({key}, "v-change-sys-port", value).output) and port:
             # Nobody could log in to the panel any more.
-            self.panel.must_end(key, "v-change-sys-port", port)
+            self.panel.must_end({key}, "v-change-sys-port", port)
             raise PanelError(
                 f"the panel's web server does not start with port {value}; it is back on {port}",
                 error_class="refused",
@@ -146,6 +146,8 @@ class DatabaseAlias(Way):
         for server, pattern in self._SERVED.items():
             path = self._path(server)
             if not os.path.exists(path):
+                if self._word(server) in self.panel.unfinished:
+                    self._seen.setdefault(server, "")
                 if server in self._seen:
                     wrong.append(f"{server} has lost it")
                 continue
@@ -160,7 +162,8 @@ class DatabaseAlias(Way):
 
     def apply(self, key: str, value: str, conf: Conf) -> None:
         for server in self._seen:
-            # The command writes anew what it finds, and a killed one may have removed it just before.
+            # The command writes anew what it finds, and a killed one may have removed it just before, also under a
+            # module that is gone.
             with open(self._path(server), "a", encoding="utf-8"):
                 pass
         before = next((path for path in self._seen.values() if re.fullmatch(self.pattern, path)), self._include[:-4])
@@ -178,8 +181,12 @@ class DatabaseAlias(Way):
 
     def _change(self, path: str) -> Optional[re.Match[str]]:
         """Returns what failed to restart."""
-        done = self.panel.must("v-change-sys-db-alias", self._tool, path, owes=("web", "proxy"))
+        words = {self._word(server) for server in self._seen}
+        done = self.panel.must_end(words, "v-change-sys-db-alias", self._tool, path, owes=("web", "proxy"))
         return _RESTART_FAILED.search(done.output)
+
+    def _word(self, server: str) -> str:
+        return f"{self.keys[0]} {server}"
 
     def _path(self, server: str) -> str:
         return self.panel.path("etc", server, "conf.d", self._include)
@@ -195,7 +202,7 @@ class Cgroups(Way):
         return "not for every account" if key in self.panel.unfinished else ""
 
     def apply(self, key: str, value: str, conf: Conf) -> None:
-        self.panel.must_end(key, "v-add-sys-cgroups" if value == "yes" else "v-delete-sys-cgroups")
+        self.panel.must_end({key}, "v-add-sys-cgroups" if value == "yes" else "v-delete-sys-cgroups")
 
 
 class WebmailAlias(Way):

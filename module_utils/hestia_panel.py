@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible.module_utils.hestia_conf import read_file, read_records, read_text
+from ansible.module_utils.hestia_conf import read_file, read_records, read_settings, read_text
 from ansible.module_utils.hestia_lock import LockBusy, ServerLock, process_start, read_note, wait_for_session
 
 _HOME = "/usr/local/hestia"
@@ -139,8 +139,8 @@ class Panel:
         self.pending: set[str] = set()
         """What a command that stopped half way still owes; kept in the lock's note until it is done."""
         self.unfinished: set[str] = set()
-        """Settings whose command did not come to its end: their label tells nothing about the rest. Kept in the lock's
-        note, also by modules that do not care, until hestia_config has finished them."""
+        """Settings whose command did not come to its end, so that what is seen of them tells too little; words of
+        hestia_config. Kept in the lock's note, also by modules that do not care, until they have been finished."""
         self._lock: Optional[ServerLock] = None
         self._conf: Optional[dict[str, str]] = None
 
@@ -169,7 +169,7 @@ class Panel:
     def conf(self) -> dict[str, str]:
         """hestia.conf; a system that is not installed is ""."""
         if self._conf is None:
-            self._conf = read_file(self.conf_path)
+            self._conf = read_settings(self.conf_path)
         return self._conf
 
     @property
@@ -361,20 +361,20 @@ class Panel:
             raise finished.error()
         return finished
 
-    def must_end(self, setting: str, command: str, *arguments: str) -> Finished:
-        """As `must`, for a command that changes the label of a setting first: until it has come to its end, the lock's
-        note says that the setting is unfinished."""
-        self.unfinished.add(setting)
-        finished = self.run(command, *arguments)
+    def must_end(self, words: set[str], command: str, *arguments: str, owes: tuple[str, ...] = ()) -> Finished:
+        """As `must`, for a command in whose middle things look better than they are: until it has come to its end, the
+        lock's note holds these words."""
+        self.unfinished |= words
+        finished = self.run(command, *arguments, owes=owes)
         if not finished.half_done:
-            self.finish(setting)
+            self.finish(words)
         if finished.code:
             raise finished.error()
         return finished
 
-    def finish(self, setting: str) -> None:
-        """What a setting stands for is done."""
-        self.unfinished.discard(setting)
+    def finish(self, words: set[str]) -> None:
+        """What they stand for is done."""
+        self.unfinished -= words
         self.note()
 
     def owe(self, *services: str) -> None:

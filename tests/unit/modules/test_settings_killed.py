@@ -78,6 +78,21 @@ def test_others_who_come_first_do_not_make_it_forgotten(
     assert note_of(server) == {}
 
 
+@pytest.mark.parametrize("web_server", ["apache2", "nginx"])
+def test_a_web_server_does_not_lose_a_database_tool(server: SandboxServer, web_server: str) -> None:
+    """The panel's command removes the include first, and what is not there looks as if it had never been."""
+    wanted = wish("DB_PMA_ALIAS", f"lost-{web_server}", "pma_alias")
+    kill_in(server, "v-change-sys-db-alias", f"{web_server.removesuffix('2')}-removed", [wanted])
+    include = server.root / "etc" / web_server / "conf.d/phpmyadmin.inc"
+    assert not include.exists()
+    run(StandardFiles, files={"index": None})
+    shown = run(Settings, check=True, settings=[wanted])
+    assert f"{web_server} has lost it" in shown["diff"]["before"]["DB_PMA_ALIAS"]
+    twice(Settings, settings=[wanted])
+    assert f"/lost-{web_server} " in include.read_text()
+    assert note_of(server) == {}
+
+
 def test_an_emptied_hestia_conf_comes_back_with_whatever_is_done_next(server: SandboxServer) -> None:
     path = server.hestia / "conf/hestia.conf"
     sound = path.read_text()

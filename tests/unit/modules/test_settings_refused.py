@@ -275,6 +275,16 @@ def test_webmail_keeps_its_name_where_the_new_one_cannot_be_built(server: Sandbo
         assert server.panel("v-delete-user", name).returncode == 0
 
 
+def test_of_a_line_that_is_there_twice_the_last_counts(server: SandboxServer) -> None:
+    """As the panel reads them; setting it makes both the same."""
+    twice(Settings, settings=[wish("HIDE_DOCS", "no")])
+    path = server.hestia / "conf/hestia.conf"
+    path.write_text(path.read_text() + "HIDE_DOCS='yes'\n")
+    assert not run(Settings, settings=[wish("HIDE_DOCS", "yes")])["changed"]
+    assert run(Settings, settings=[wish("HIDE_DOCS", "no")])["changed"]
+    assert "HIDE_DOCS='yes'" not in path.read_text()
+
+
 def test_odd_values_stay_what_they_are(server: SandboxServer) -> None:
     for value in ("{{ 7*7 }} %s $HOME `id` ; # /../", "ünïcode – ✓", "-n", "=", "x  y", "x" * 2000):
         done = twice(Settings, settings=[wish("TITLE", value)])
