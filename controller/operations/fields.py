@@ -10,7 +10,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 
 from controller.domain.problems import Problem
-from controller.operations.errors import Invalid
+from controller.operations.errors import Invalid, OperationError
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]*[A-Za-z0-9])?")
 HOST = re.compile(
@@ -26,6 +26,7 @@ class Fields:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._refusals: list[OperationError] = []
 
     def problem(self, field: str, reason: str) -> None:
         """Note one problem."""
@@ -35,8 +36,16 @@ class Fields:
         """Note several."""
         self.problems.extend(problems)
 
+    def refusal(self, field: str, error: OperationError) -> None:
+        """Note what is wrong with a field although it is well written: a name that is taken, for example. Alone it is
+        raised as it is, beside others it is one more problem."""
+        self.problem(field, error.message)
+        self._refusals.append(error)
+
     def finish(self) -> None:
-        """Raise Invalid if there is any problem."""
+        """Raise Invalid if there is any problem, or the one refusal."""
+        if self._refusals and len(self.problems) == 1:
+            raise self._refusals[0]
         if self.problems:
             raise Invalid(self.problems)
 
@@ -67,7 +76,7 @@ class Fields:
     def email(self, field: str, value: Any) -> str:
         """An e-mail address in lower case."""
         text = self.text(field, value, maximum=254)
-        if not text or self._has(field):
+        if not text or self.wrong(field):
             return text
         try:
             return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
@@ -88,7 +97,7 @@ class Fields:
     def host(self, field: str, value: Any, *, maximum: int = 255, required: bool = True) -> str:
         """An IP address or a host name."""
         text = self.text(field, value, maximum=maximum, required=required)
-        if text and not self._has(field) and not HOST.fullmatch(text):
+        if text and not self.wrong(field) and not HOST.fullmatch(text):
             try:
                 ipaddress.ip_address(text)
             except ValueError:
@@ -100,7 +109,7 @@ class Fields:
         plain = value.strip().rstrip(".") if isinstance(value, str) else value
         text = self.host(field, plain, required=required).lower()
         is_named = not text.rpartition(".")[2].isdigit() and ":" not in text
-        if text and not self._has(field) and (not is_named or any(len(label) > 63 for label in text.split("."))):
+        if text and not self.wrong(field) and (not is_named or any(len(label) > 63 for label in text.split("."))):
             self.problem(field, "must be a host name, like ns1.example.com")
         return text
 
@@ -120,5 +129,6 @@ class Fields:
             self.problem(field, f"must be between {minimum} and {maximum}")
         return value
 
-    def _has(self, field: str) -> bool:
+    def wrong(self, field: str) -> bool:
+        """Whether something is wrong with a field already."""
         return any(problem.field == field for problem in self.problems)

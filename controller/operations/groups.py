@@ -44,8 +44,9 @@ def create(
     name = fields.name("name", name)
     description = fields.text("description", description, maximum=1000, required=False)
     values = _variables(fields, variables or {})
-    fields.finish()
     with fleet.database.write() as session:
+        _refuse_taken(session, fields, name)
+        fields.finish()
         group = ServerGroup(name=name, description=description, variables=values)
         session.add(group)
         _flush(session, name)
@@ -74,6 +75,7 @@ def edit(
     with fleet.database.write() as session:
         group = must(find_group(session, key), "group", key)
         template = template_id(session, fields, zone_template)
+        _refuse_taken(session, fields, name, group)
         fields.finish()
         changes = {"name": name, "description": description, "zone_template_id": template, "zone_ttl": zone_ttl}
         lines = [
@@ -258,6 +260,15 @@ def _ipv6(fields: Fields, field: str, value: Any) -> str:
     except ValueError:
         fields.problem(field, "must be an IPv6 address like 2001:db8::1")
         return text
+
+
+def _refuse_taken(session: Session, fields: Fields, name: str, group: ServerGroup | None = None) -> None:
+    """A name that another group has."""
+    if fields.wrong("name"):
+        return
+    other = session.scalar(select(ServerGroup.id).where(ServerGroup.name == name))
+    if other is not None and (group is None or other != group.id):
+        fields.refusal("name", Conflict(f"there is a group {name} already", field="name"))
 
 
 def _flush(session: Session, name: str) -> None:

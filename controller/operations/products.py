@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from controller.domain.limits import check
 from controller.domain.words import Capability, Mode
@@ -53,6 +55,7 @@ def create(
         if pool is None:
             fields.problem("group", f"there is no group {group}")
         template = template_id(session, fields, zone_template)
+        _refuse_taken(session, fields, name)
         fields.finish()
         assert pool is not None
         product = Product(
@@ -92,6 +95,7 @@ def edit(fleet: Fleet, actor: str, key: int | str, **changes: Any) -> Product:
         product = must(find_product(session, key), "product", key)
         if "zone_template" in values:
             values["zone_template_id"] = template_id(session, fields, values.pop("zone_template"))
+        _refuse_taken(session, fields, values.get("name", product.name), product)
         fields.finish()
         lines = [
             f"{field}: {getattr(product, field)} -> {value}"
@@ -107,3 +111,12 @@ def edit(fleet: Fleet, actor: str, key: int | str, **changes: Any) -> Product:
         if lines:
             audit(session, actor, "product.edit", product.name, message="; ".join(lines), product_id=product.id)
     return product
+
+
+def _refuse_taken(session: Session, fields: Fields, name: str, product: Product | None = None) -> None:
+    """A name that another product has."""
+    if fields.wrong("name"):
+        return
+    other = session.scalar(select(Product.id).where(Product.name == name))
+    if other is not None and (product is None or other != product.id):
+        fields.refusal("name", Conflict(f"there is a product {name} already", field="name"))

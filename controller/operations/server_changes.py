@@ -83,9 +83,15 @@ def edit(fleet: Fleet, actor: str, key: Key, **changes: Any) -> Server:
         before, took_zones = _shown(server), Capability.DNS in server.open_roles
         fields = Fields()
         values = _checked(session, fields, server, changes)
+        wanted = values.pop("capabilities", None)
+        if wanted and (why := _needed(session, server, wanted)):
+            fields.refusal("capabilities", Refused(why))
         fields.finish()
-        if "capabilities" in values:
-            _refuse_loss(session, server, values.pop("capabilities"))
+        if wanted:
+            server.can_web, server.can_mail = Capability.WEB in wanted, Capability.MAIL in wanted
+            server.can_dns = Capability.DNS in wanted
+            if not server.can_web and not server.can_mail:
+                server.group_id = None
         secret = values.pop("api_key", None)
         if secret:
             server.api_key = fleet.vault.seal(secret)
@@ -146,9 +152,9 @@ def _checked(session: Session, fields: Fields, server: Server, changes: dict[str
         match name:
             case "name":
                 values[name] = fields.name(name, value, maximum=63)
-                other = find_server(session, values[name]) if values[name] else None
+                other = find_server(session, values[name]) if not fields.wrong(name) else None
                 if other is not None and other.id != server.id:
-                    raise Conflict(f"there is a server {other.name} already", field="name")
+                    fields.refusal(name, Conflict(f"there is a server {other.name} already", field=name))
             case "address":
                 values[name] = fields.host(name, value)
             case "hostname":
@@ -210,21 +216,18 @@ def template_id(session: Session, fields: Fields, value: Any) -> int | None:
     return found.id
 
 
-def _refuse_loss(session: Session, server: Server, wanted: Collection[Capability]) -> None:
-    """Set capabilities; one that something on the server needs cannot be taken away."""
+def _needed(session: Session, server: Server, wanted: Collection[Capability]) -> str:
+    """Why a server cannot host this alone: something on it needs what would be taken away. Empty if nothing does."""
     lost = [capability for capability in server.capabilities if capability not in wanted]
     for capability in lost:
         count = _living(session, server, capability)
         if count:
             needed = f"{server.name} is needed as {capability.value} server by {counted(count, 'service')}"
-            raise Refused(f"{needed}; move or end them first")
+            return f"{needed}; move or end them first"
         if capability is Capability.DNS and server.dns_groups:
             names = ", ".join(group.name for group in server.dns_groups)
-            raise Refused(f"{server.name} is attached as nameserver to {names}; detach it there first")
-    server.can_web, server.can_mail = Capability.WEB in wanted, Capability.MAIL in wanted
-    server.can_dns = Capability.DNS in wanted
-    if not server.can_web and not server.can_mail:
-        server.group_id = None
+            return f"{server.name} is attached as nameserver to {names}; detach it there first"
+    return ""
 
 
 def _living(session: Session, server: Server, capability: Capability) -> int:

@@ -47,9 +47,9 @@ def look(
 
     Raises Invalid when an input is wrong or nothing answers at the address.
     """
-    fields = Fields()
-    check_login(fields, ssh_user, ssh_password, ssh_private_key)
-    fields.finish()
+    check_way_in(
+        address=address, port=port, ssh_user=ssh_user, ssh_password=ssh_password, ssh_private_key=ssh_private_key
+    )
     key = scan_host_key(address, port)
     host: dict[str, Any] = {
         "ansible_host": address,
@@ -69,6 +69,17 @@ def look(
         password=ssh_password or None,
         private_key=clean_private_key(ssh_private_key) if ssh_private_key else None,
     )
+
+
+def check_way_in(
+    *, address: str, port: int, ssh_user: str, ssh_password: str | None, ssh_private_key: str | None
+) -> None:
+    """Whether it could be tried at all. Raises Invalid."""
+    fields = Fields()
+    fields.host("address", address)
+    fields.integer("port", port, 1, 65535)
+    check_login(fields, ssh_user, ssh_password, ssh_private_key)
+    fields.finish()
 
 
 def look_powerdns(fleet: Fleet, *, api_url: str, api_key: str, api_server_id: str = "localhost") -> ServerLook:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from controller.automation.hostkeys import HostKey
 from controller.domain.words import Capability, Driver, TaskStatus
 from controller.engine import breaker, lifecycle, zone_rollout
 from controller.engine.dispatch import Ready
@@ -54,12 +55,14 @@ def add(
     dns_address: str = "",
     dns_port: int = 53,
     command_timeout: int = 0,
+    scan: Callable[[str, int], HostKey] = scan_host_key,
 ) -> Server:
     """Add a server, pin its host key, join it to a group and look at it at once.
 
     ``group`` takes a web or mail server into the group and attaches a DNS server to it; ``ssh_become`` says
     whether the login takes sudo (default: unless it is root). A PowerDNS server has an API instead of SSH, and its
-    ``hostname`` is its public name as nameserver. ``command_timeout`` in seconds, 0: as everywhere.
+    ``hostname`` is its public name as nameserver. ``command_timeout`` in seconds, 0: as everywhere. ``scan`` asks it
+    for its host key once all else is right.
     Raises Invalid (also when the server does not answer or shows another key) and Conflict.
     """
     fields = Fields()
@@ -82,10 +85,10 @@ def add(
         joined = find_group(session, group) if group not in (None, "") else None
         if group not in (None, "") and joined is None:
             fields.problem("group", f"there is no group {str(group)[:100]}")
-        if find_server(session, name) is not None:
-            raise Conflict(f"there is a server {name} already", field="name")
+        if not fields.wrong("name") and find_server(session, name) is not None:
+            fields.refusal("name", Conflict(f"there is a server {name} already", field="name"))
     fields.finish()
-    key = None if has_api else scan_host_key(address, port)
+    key = None if has_api else scan(address, port)
     if key is not None and host_key_fingerprint and host_key_fingerprint.strip() != key.fingerprint:
         fields.problem("host_key_fingerprint", f"the server shows {key.fingerprint}, not this one")
         fields.finish()

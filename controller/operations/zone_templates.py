@@ -9,11 +9,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from controller.domain.problems import Problem
 from controller.domain.zones import DEFAULT_TEMPLATE, check_template
 from controller.engine import zone_rollout
 from controller.engine.fleet import Fleet
-from controller.operations.errors import Conflict, Invalid, Refused
+from controller.operations.errors import Conflict, Refused
 from controller.operations.fields import Fields
 from controller.operations.records import audit, must
 from controller.store.base import utcnow
@@ -40,8 +39,10 @@ def create(
     fleet: Fleet, actor: str, *, name: str, description: str = "", records: Sequence[Mapping[str, Any]]
 ) -> ZoneTemplate:
     """A new template. Raises Invalid (fields ``records.N.value`` and so on, from 0), Conflict."""
-    name, description, lines = _checked(name, description, records)
+    fields, name, description, lines = _checked(name, description, records)
     with fleet.database.write() as session:
+        _refuse_taken(session, fields, name)
+        fields.finish()
         template = ZoneTemplate(name=name, description=description, records=lines)
         session.add(template)
         _flush(session, name)
@@ -58,9 +59,11 @@ def edit(
     fleet: Fleet, actor: str, key: Key, *, name: str, description: str = "", records: Sequence[Mapping[str, Any]]
 ) -> ZoneTemplate:
     """Change a template; zones follow when they are redeployed. Raises NotFound, Invalid, Conflict."""
-    name, description, lines = _checked(name, description, records)
+    fields, name, description, lines = _checked(name, description, records)
     with fleet.database.write() as session:
         template = find(session, key)
+        _refuse_taken(session, fields, name, template)
+        fields.finish()
         template.name, template.description, template.records = name, description, lines
         template.updated_at = utcnow()
         _flush(session, name)
@@ -126,17 +129,25 @@ def _chosen_by(session: Session, template: ZoneTemplate) -> str:
 
 def _checked(
     name: Any, description: Any, records: Sequence[Mapping[str, Any]]
-) -> tuple[str, str, list[dict[str, Any]]]:
+) -> tuple[Fields, str, str, list[dict[str, Any]]]:
+    """The values, and what is wrong with them. Before anything is locked: many lines take a while."""
     fields = Fields()
     name = fields.name("name", name)
     description = fields.text("description", description, maximum=1000, required=False)
     lines = [{key: value for key, value in line.items() if key in LINE and value is not None} for line in records]
     if not lines:
         fields.problem("records", "a template needs at least one record")
-    problems: list[Problem] = [*fields.problems, *check_template(lines)]
-    if problems:
-        raise Invalid(problems)
-    return name, description, lines
+    fields.extend(check_template(lines))
+    return fields, name, description, lines
+
+
+def _refuse_taken(session: Session, fields: Fields, name: str, template: ZoneTemplate | None = None) -> None:
+    """A name that another template has."""
+    if fields.wrong("name"):
+        return
+    other = session.scalar(select(ZoneTemplate.id).where(ZoneTemplate.name == name))
+    if other is not None and (template is None or other != template.id):
+        fields.refusal("name", Conflict(f"there is a zone template {name} already", field="name"))
 
 
 def _flush(session: Session, name: str) -> None:

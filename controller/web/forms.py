@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -29,19 +29,22 @@ class FleetForm(Form):  # type: ignore[misc]
         return cls(submitted, data=data)
 
     def refuse(self, problem: OperationError) -> None:
-        """Put an operation's refusal at the field it names, or at the top of the form."""
+        """Put an operation's refusal at the field it names, or at the top of the form. A field with which the form has
+        found something wrong itself says that only."""
+        known = {name for name, field in self._fields.items() if field.errors}
         if isinstance(problem, Invalid):
             for one in problem.problems:
-                self._add(one.field, one.reason)
+                self._add(one.field, one.reason, known)
         else:
-            self._add(problem.field if isinstance(problem, Conflict) else None, problem.message)
+            self._add(problem.field if isinstance(problem, Conflict) else None, problem.message, known)
 
-    def _add(self, name: str | None, reason: str) -> None:
+    def _add(self, name: str | None, reason: str, known: Collection[str]) -> None:
         name = self.field_map.get(name or "", name)
         text = sentence(reason)
         if name and name in self._fields:
             field: Field = self._fields[name]
-            field.errors = [*field.errors, text]
+            if name not in known:
+                field.errors = [*field.errors, text]
         else:
             self.form_errors.append(f"{name}: {text}" if name else text)
 

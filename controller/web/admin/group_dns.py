@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
+from wtforms.validators import InputRequired
 
 from controller.domain.zones import nameserver_number
 from controller.operations import group_zones
@@ -20,13 +21,14 @@ from controller.store.zone_queries import nameservers, templates
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab, rollouts
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices
+from controller.web.rehearsal import attempt
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
 from controller.web.session import flash, refusal_flashed
 
 
 class ZonesForm(FleetForm):
     zone_template = ChoiceField("Zone template")
-    zone_ttl = NumberField("TTL")
+    zone_ttl = NumberField("TTL", [InputRequired("Enter a number of seconds.")])
 
 
 def _form(session: Session, group: ServerGroup, form: ZonesForm | None = None) -> ZonesForm:
@@ -128,22 +130,20 @@ def edit_zones(request: Request) -> Response:
     with database_of(request).read() as session:
         group = find(session, request)
         _form(session, group, form)
-        if not form.validate() or form.zone_ttl.data is None:
-            if not form.zone_ttl.errors and form.zone_ttl.data is None:
-                form.zone_ttl.errors = ["Enter a number of seconds."]
-            return _page(request, session, group, 422, form=form)
-    try:
-        operations.edit(
-            fleet_of(request),
+    saved = attempt(
+        form,
+        fleet_of(request),
+        lambda fleet: operations.edit(
+            fleet,
             actor_of(request),
             group.id,
             name=group.name,
             description=group.description,
             zone_template=form.zone_template.data or None,
-            zone_ttl=form.zone_ttl.data,
-        )
-    except OperationError as problem:
-        form.refuse(problem)
+            zone_ttl=form.zone_ttl.data or 0,
+        ),
+    )
+    if saved is None:
         with database_of(request).read() as session:
             return _page(request, session, find(session, request), 422, form=form)
     flash(request, "Saved. Zones that are there already follow when they are redeployed.")

@@ -29,6 +29,7 @@ from controller.web import placeholders
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab, rollouts
 from controller.web.forms import sentence
+from controller.web.rehearsal import Rehearsed, rehearsal
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id
 from controller.web.session import flash, refusal_flashed
 
@@ -148,17 +149,20 @@ def save(request: Request) -> Response:
     rows = [Row(name.strip(), value.strip()) for name, value in pairs]
     rows = _checked([row for row in rows if row.name or row.value])
     problem = ""
-    if not any(row.name_error for row in rows):
-        try:
-            saved = operations.set_variables(
-                fleet_of(request), actor_of(request), path_id(request), {row.name: row.value for row in rows}
-            )
-            flash(request, "Saved.")
-            return _to_tab(request, saved.changed if saved.zones else ())
-        except Invalid as refusal:
-            rows, problem = _refused(rows, refusal)
-        except OperationError as refusal:
-            problem = sentence(refusal.message)
+    fine = not any(row.name_error for row in rows)
+    # Of two rows with a name the first one counts: the other one is marked already.
+    values = {row.name: row.value for row in reversed(rows) if row.name}
+    try:
+        fleet = fleet_of(request) if fine else rehearsal(fleet_of(request))
+        saved = operations.set_variables(fleet, actor_of(request), path_id(request), values)
+        flash(request, "Saved.")
+        return _to_tab(request, saved.changed if saved.zones else ())
+    except Rehearsed:
+        pass
+    except Invalid as refusal:
+        rows, problem = _refused(rows, refusal)
+    except OperationError as refusal:
+        problem = sentence(refusal.message)
     with database_of(request).read() as session:
         return _page(request, session, find(session, request), [*rows, Row()], problem, 422)
 
@@ -199,7 +203,9 @@ def _refused(rows: Sequence[Row], refusal: Invalid) -> tuple[list[Row], str]:
     for row in rows:
         reason = left.pop(f"variables.{row.name}", "")
         about_name = reason.startswith("A variable's name")
-        marked.append(replace(row, name_error=reason) if about_name else replace(row, value_error=reason))
+        marked.append(
+            replace(row, name_error=row.name_error or reason) if about_name else replace(row, value_error=reason)
+        )
     return marked, " ".join(left.values())
 
 

@@ -17,6 +17,7 @@ from controller.store.models import Product, Server, ServerGroup
 from controller.web.access import Access, page
 from controller.web.admin.group_frame import find, group_tab
 from controller.web.forms import FleetForm, optional
+from controller.web.rehearsal import attempt
 from controller.web.request_tools import actor_of, database_of, fleet_of
 from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
@@ -30,17 +31,21 @@ class GeneralForm(FleetForm):
 class GroupForm(GeneralForm):
     variables = TextAreaField("Variables", [optional(), Length(max=10_000)])
 
-    def parsed(self) -> dict[str, str] | None:
-        """``name = value`` lines as a dict; None (and a message at the field) when a line is not one."""
+    def parsed(self) -> dict[str, str]:
+        """``name = value`` lines as a dict; what is none, or comes twice, is said at the field and left out."""
         values: dict[str, str] = {}
+        wrong = []
         for number, line in enumerate((self.variables.data or "").splitlines(), 1):
+            name, equals, value = (part.strip() for part in line.partition("="))
             if not line.strip():
                 continue
-            name, equals, value = line.partition("=")
-            if not equals or not name.strip():
-                self.variables.errors = [*self.variables.errors, f"Line {number} is not “name = value”."]
-                return None
-            values[name.strip()] = value.strip()
+            if not equals or not name:
+                wrong.append(f"Line {number} is not “name = value”.")
+            elif name in values:
+                wrong.append(f"Line {number}: {name[:60]} comes twice.")
+            else:
+                values[name] = value
+        self.variables.errors = [*self.variables.errors, *wrong]
         return values
 
     def refuse(self, problem: OperationError) -> None:
@@ -62,19 +67,21 @@ def new(request: Request) -> Response:
 
 def create(request: Request) -> Response:
     form = GroupForm.of(request)
-    variables = form.parsed() if form.validate() else None
-    if variables is None:
-        return render(request, "admin/groups/new.html", 422, form=form)
-    try:
-        group = operations.create(
-            fleet_of(request),
+    form.validate()
+    variables = form.parsed()
+    group = attempt(
+        form,
+        fleet_of(request),
+        lambda fleet: operations.create(
+            fleet,
             actor_of(request),
             name=form.name.data,
             description=form.description.data or "",
             variables=variables,
-        )
-    except OperationError as problem:
-        form.refuse(problem)
+        ),
+        fine=not form.errors,
+    )
+    if group is None:
         return render(request, "admin/groups/new.html", 422, form=form)
     flash(request, f"The group {group.name} is there. Add servers to it next.")
     return RedirectResponse(f"/admin/groups/{group.id}", 303)
@@ -114,23 +121,24 @@ def edit(request: Request) -> Response:
     form = GeneralForm.of(request)
     with database_of(request).read() as session:
         group = find(session, request)
-    try:
-        if form.validate():
-            operations.edit(
-                fleet_of(request),
-                actor_of(request),
-                group.id,
-                name=form.name.data,
-                description=form.description.data or "",
-                zone_template=group.zone_template_id,
-                zone_ttl=group.zone_ttl,
-            )
-            flash(request, "Saved.")
-            return RedirectResponse(f"/admin/groups/{group.id}/general", 303)
-    except OperationError as problem:
-        form.refuse(problem)
-    with database_of(request).read() as session:
-        return _general(request, session, find(session, request), form, 422)
+    saved = attempt(
+        form,
+        fleet_of(request),
+        lambda fleet: operations.edit(
+            fleet,
+            actor_of(request),
+            group.id,
+            name=form.name.data,
+            description=form.description.data or "",
+            zone_template=group.zone_template_id,
+            zone_ttl=group.zone_ttl,
+        ),
+    )
+    if saved is None:
+        with database_of(request).read() as session:
+            return _general(request, session, find(session, request), form, 422)
+    flash(request, "Saved.")
+    return RedirectResponse(f"/admin/groups/{group.id}/general", 303)
 
 
 def delete(request: Request) -> Response:

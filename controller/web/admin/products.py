@@ -13,7 +13,6 @@ from wtforms.validators import InputRequired, Length
 from controller.domain.limits import resolve
 from controller.domain.words import Capability, Mode, ServiceStatus
 from controller.operations import products as operations
-from controller.operations.errors import OperationError
 from controller.operations.records import must
 from controller.store.models import Product, ServerGroup, Service
 from controller.store.zone_models import ZoneTemplate
@@ -22,6 +21,7 @@ from controller.web import limit_fields
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices, optional
 from controller.web.present import CAPABILITY_WORDS
+from controller.web.rehearsal import attempt
 from controller.web.request_tools import actor_of, count_by, database_of, fleet_of, path_id
 from controller.web.session import flash
 from controller.web.templating import render
@@ -92,11 +92,11 @@ def new(request: Request) -> Response:
 def create(request: Request) -> Response:
     with database_of(request).read() as session:
         form = _form(request, session)
-    if not form.validate():
-        return _page(request, form, 422)
-    try:
-        product = operations.create(
-            fleet_of(request),
+    product = attempt(
+        form,
+        fleet_of(request),
+        lambda fleet: operations.create(
+            fleet,
             actor_of(request),
             name=form["name"].data,
             description=form["description"].data or "",
@@ -105,9 +105,9 @@ def create(request: Request) -> Response:
             group=form["group"].data,
             limits=limit_fields.read(form),
             self_service=form["self_service"].data,
-        )
-    except OperationError as problem:
-        form.refuse(problem)
+        ),
+    )
+    if product is None:
         return _page(request, form, 422)
     flash(request, f"{product.name} can be ordered now.")
     return RedirectResponse(f"/admin/products/{product.id}", 303)
@@ -152,23 +152,24 @@ def edit(request: Request) -> Response:
         product_id = path_id(request)
         product = must(session.get(Product, product_id), "product", product_id)
         _with_templates(session, form)
-    try:
-        if form.validate():
-            operations.edit(
-                fleet_of(request),
-                actor_of(request),
-                product_id,
-                name=form.name.data,
-                description=form.description.data or "",
-                active=form.active.data,
-                self_service=form.self_service.data,
-                zone_template=form.zone_template.data or None,
-            )
-            flash(request, "Saved. Services that are there keep what they have.")
-            return RedirectResponse(f"/admin/products/{product_id}", 303)
-    except OperationError as problem:
-        form.refuse(problem)
-    return render(request, "admin/products/edit.html", 422, product=product, form=form)
+    saved = attempt(
+        form,
+        fleet_of(request),
+        lambda fleet: operations.edit(
+            fleet,
+            actor_of(request),
+            product_id,
+            name=form.name.data,
+            description=form.description.data or "",
+            active=form.active.data,
+            self_service=form.self_service.data,
+            zone_template=form.zone_template.data or None,
+        ),
+    )
+    if saved is None:
+        return render(request, "admin/products/edit.html", 422, product=product, form=form)
+    flash(request, "Saved. Services that are there keep what they have.")
+    return RedirectResponse(f"/admin/products/{product_id}", 303)
 
 
 routes: list[BaseRoute] = [

@@ -17,6 +17,7 @@ from controller.operations.server_fields import scan_host_key
 from controller.store.models import Server
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, choices, optional
+from controller.web.rehearsal import attempt
 from controller.web.request_tools import actor_of, database_of, fleet_of, path_id, query
 from controller.web.session import flash, refusal_flashed
 from controller.web.templating import render
@@ -95,19 +96,22 @@ def accept(request: Request) -> Response:
 def login(request: Request) -> Response:
     server = _server(request)
     form = LoginForm.of(request)
-    if not form.validate() or not form.needed():
-        return _page(request, server, form, 422)
-    try:
-        server_doors.change_login(
-            fleet_of(request),
+    fine = form.validate()
+    fine = form.needed() and fine
+    saved = attempt(
+        form,
+        fleet_of(request),
+        lambda fleet: server_doors.change_login(
+            fleet,
             actor_of(request),
             server.id,
-            ssh_user=form.ssh_user.data.strip(),
+            ssh_user=(form.ssh_user.data or "").strip(),
             ssh_password=form.ssh_password.data if form.door.data == "password" else None,
             ssh_private_key=form.ssh_private_key.data if form.door.data == "key" else None,
-        )
-    except Invalid as problem:
-        form.refuse(problem)
+        ),
+        fine=fine,
+    )
+    if saved is None:
         return _page(request, server, form, 422)
     flash(request, "The login is changed; the server is being checked.")
     return RedirectResponse(f"/admin/servers/{server.id}", 303)

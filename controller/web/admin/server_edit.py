@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 from wtforms import PasswordField, SelectMultipleField, StringField, TextAreaField, widgets
-from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms.validators import InputRequired, Length
 
 from controller.domain.words import Driver
+from controller.engine.fleet import Fleet
 from controller.operations import server_changes, server_doors
 from controller.operations.errors import Conflict, Invalid, OperationError, Refused
 from controller.operations.fields import Fields
@@ -21,9 +22,10 @@ from controller.store.models import Server, ServerGroup
 from controller.store.zone_models import ZoneTemplate
 from controller.web.access import Access, page
 from controller.web.admin.server_tabs import find
-from controller.web.admin.servers import CAPABILITIES, PORT, ServerForm
+from controller.web.admin.servers import CAPABILITIES, CAPACITY, PORT, TIME_LIMIT, ServerForm
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
+from controller.web.rehearsal import Rehearsed, rehearsal
 from controller.web.request_tools import actor_of, database_of, fleet_of
 from controller.web.session import flash
 from controller.web.templating import render
@@ -46,8 +48,8 @@ class EditForm(FleetForm):
     hostname = StringField("Host name", [optional(), Length(max=255)])
     capabilities = role_boxes("Hosts")
     closed_roles = role_boxes("Takes no new services of")
-    capacity = NumberField("Capacity", [optional(), NumberRange(0, 1_000_000)])
-    command_timeout = NumberField("Time limit", [optional(), NumberRange(0, 86_400)])
+    capacity = NumberField("Capacity", [optional(), CAPACITY])
+    command_timeout = NumberField("Time limit", [optional(), TIME_LIMIT])
     dns_address = StringField("DNS is asked at", [optional(), Length(max=255)])
     dns_port = NumberField("DNS port", [optional(), PORT])
     zone_template = ChoiceField("Zone template", [optional()])
@@ -84,14 +86,16 @@ class PanelForm(EditForm):
         # A server for DNS only is attached to groups on their pages.
         return known | {"group": self.group.data or None} if set(self.capabilities.data or []) - {"dns"} else known
 
-    def check_login(self) -> None:
-        """Raises Invalid, so that nothing is written when the login is wrong."""
+    def check_login(self) -> bool:
+        """Whether the login can be one, before anything is written; says at the fields what is wrong."""
         fields = Fields()
         if not UNIX_USER.fullmatch((self.ssh_user.data or "").strip()):
             fields.problem("ssh.user", "must be a Unix user name")
         if self.ssh_password.data or self.ssh_private_key.data:
             check_credentials(fields, self.ssh_password.data, self.ssh_private_key.data)
-        fields.finish()
+        if fields.problems:
+            self.refuse(Invalid(fields.problems))
+        return not fields.problems
 
     def login_changes(self, server: Server) -> bool:
         """Whether anything of the login is new."""
@@ -148,10 +152,13 @@ def save(request: Request) -> Response:
     with database_of(request).read() as session:
         server = find(session, request)
         form = _form(request, session, server)
-    if not form.validate():
-        return _page(request, server, form, 422)
+    fine = form.validate()
+    if isinstance(form, PanelForm):
+        fine = form.check_login() and fine
     try:
-        _save(request, server, form)
+        _save(request, server, form, fleet_of(request) if fine else rehearsal(fleet_of(request)))
+    except Rehearsed:
+        return _page(request, server, form, 422)
     except (Invalid, Conflict, Refused) as problem:
         _refuse(form, problem)
         return _page(request, server, form, 422)
@@ -159,10 +166,8 @@ def save(request: Request) -> Response:
     return RedirectResponse(f"/admin/servers/{server.id}", 303)
 
 
-def _save(request: Request, server: Server, form: PanelForm | ApiForm) -> None:
-    fleet, actor = fleet_of(request), actor_of(request)
-    if isinstance(form, PanelForm):
-        form.check_login()
+def _save(request: Request, server: Server, form: PanelForm | ApiForm, fleet: Fleet) -> None:
+    actor = actor_of(request)
     server_changes.edit(fleet, actor, server.id, **form.changes())
     if isinstance(form, PanelForm) and form.login_changes(server):
         server_doors.change_login(

@@ -14,10 +14,12 @@ from starlette.routing import BaseRoute
 from wtforms import HiddenField, PasswordField, SelectMultipleField, StringField, TextAreaField, widgets
 from wtforms.validators import Length, NumberRange
 
+from controller.automation.hostkeys import HostKey
 from controller.domain.words import Capability, Driver
 from controller.operations import servers as operations
-from controller.operations.errors import Conflict, Invalid
-from controller.operations.server_look import ServerLook, look, look_powerdns
+from controller.operations.errors import Conflict, Invalid, OperationError
+from controller.operations.server_fields import scan_host_key
+from controller.operations.server_look import ServerLook, check_way_in, look, look_powerdns
 from controller.store.models import Server, ServerGroup
 from controller.store.queries import is_id
 from controller.store.server_queries import ServerFilter, server_counts, server_loads, server_page
@@ -25,6 +27,7 @@ from controller.web import server_figures
 from controller.web.access import Access, page
 from controller.web.forms import ChoiceField, FleetForm, NumberField, choices, optional
 from controller.web.present import CAPABILITY_WORDS
+from controller.web.rehearsal import Rehearsed, rehearsal
 from controller.web.request_tools import actor_of, database_of, fleet_of, page_number, query
 from controller.web.server_figures import DRIVER_WORDS
 from controller.web.session import flash
@@ -35,6 +38,8 @@ FILTERS = ("search", "capability", "state", "group")
 CONNECTION = ("driver", "address", "port", "ssh_user", "door", "ssh_private_key", "ssh_password")
 API = ("api_url", "api_key", "api_server_id")
 PORT = NumberRange(1, 65535, "Enter a port from 1 to 65535.")
+CAPACITY = NumberRange(0, 1_000_000, "Enter a number from 0 to 1\u202f000\u202f000.")
+TIME_LIMIT = NumberRange(0, 86_400, "Enter a number from 0 to 86\u202f400.")
 
 
 class ServerForm(FleetForm):
@@ -59,11 +64,11 @@ class ServerForm(FleetForm):
         widget=widgets.ListWidget(prefix_label=False),
     )
     group = ChoiceField("Server group", [optional()])
-    capacity = NumberField("Capacity", [optional(), NumberRange(0, 1_000_000)], default=0)
+    capacity = NumberField("Capacity", [optional(), CAPACITY], default=0)
     hostname = StringField("Host name", [optional(), Length(max=255)])
     dns_address = StringField("DNS is asked at", [optional(), Length(max=255)])
     dns_port = NumberField("DNS port", [optional(), PORT], default=53)
-    command_timeout = NumberField("Time limit", [optional(), NumberRange(0, 86_400)], default=0)
+    command_timeout = NumberField("Time limit", [optional(), TIME_LIMIT], default=0)
 
     field_map = {
         "ssh.user": "ssh_user",
@@ -99,6 +104,12 @@ class ServerForm(FleetForm):
                 field.errors = [f"Enter the {words}."]
                 fine = False
         return fine
+
+    def refuse(self, problem: OperationError) -> None:
+        """As ever; that there is no secret is said once, at the field that is empty."""
+        if isinstance(problem, Invalid) and not self.has_api and self._secret[0].errors:
+            problem = Invalid([one for one in problem.problems if one.field != "ssh"])
+        super().refuse(problem)
 
     @property
     def _secret(self) -> tuple[Any, str]:
@@ -198,15 +209,19 @@ def create(request: Request) -> Response:
     if saves and not form.capabilities.data and not form.has_api:
         form.capabilities.errors = ["Tick at least one."]
         fine = False
-    if not fine:
-        return _again(request, form, saves=saves)
     try:
-        if not saves:
+        if not saves and fine:
             found = _look(request, form)
             _suggest(form, found)
             with database_of(request).read() as session:
                 return _page(request, form, found=found, known_as=_known_as(session, form, found))
-        server = operations.add(fleet_of(request), actor_of(request), **_values(form))
+        if not saves:
+            _check_way_in(form)
+            return _again(request, form, saves=saves)
+        fleet, scan = (fleet_of(request), scan_host_key) if fine else (rehearsal(fleet_of(request)), not_asked)
+        server = operations.add(fleet, actor_of(request), **_values(form), scan=scan)
+    except Rehearsed:
+        return _again(request, form, saves=saves)
     except (Invalid, Conflict) as problem:
         form.refuse(problem)
         return _again(request, form, saves=saves)
@@ -220,6 +235,24 @@ def _again(request: Request, form: ServerForm, *, saves: bool) -> Response:
         form.fingerprint.data = ""
         return _page(request, form, 422)
     return _page(request, form, 422, found=ServerLook(None, ok=True))
+
+
+def not_asked(_address: str, _port: int) -> HostKey:
+    """A server is not asked for its host key while something else is wrong."""
+    raise Rehearsed
+
+
+def _check_way_in(form: ServerForm) -> None:
+    """What else is wrong with the way in, without anybody being asked. Raises Invalid."""
+    if form.has_api:
+        return
+    check_way_in(
+        address=(form.address.data or "").strip(),
+        port=form.port.data or 22,
+        ssh_user=(form.ssh_user.data or "").strip(),
+        ssh_password=form.password,
+        ssh_private_key=form.private_key,
+    )
 
 
 def _look(request: Request, form: ServerForm) -> ServerLook:

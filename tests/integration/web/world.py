@@ -78,6 +78,11 @@ class World:
         return browser
 
     @cached_property
+    def operator(self) -> Browser:
+        """One who changes things, signed in once."""
+        return self.browser("operator")
+
+    @cached_property
     def support(self) -> Browser:
         """One who only looks, signed in once for many pages."""
         return self.browser("support")
