@@ -34,6 +34,8 @@ CONTROL = "cp"
 _MARK_KEY = secrets.token_bytes(16)
 # Exit codes of a run that somebody ended from outside; the last one: the warm server went away.
 KILLED = frozenset({*(128 + signum for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)), 250})
+NEVER_BEGAN = 128 + signal.SIGTERM
+"""Exit code of what was to become the playbook and did not; one of those above, so that it is tried again."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def run(
     folder = run_dir / job.name
     verdict = _Verdict()
     stopped = False
+    worker = os.getpid()
 
     def handle(event: dict[str, Any]) -> bool:
         # An exception here would end the run and leave the playbook alone.
@@ -105,6 +108,8 @@ def run(
         _prepare(job, run_dir, folder, warm)
         result = ansible_runner.run(
             private_data_dir=str(folder),
+            # It starts in this folder, which stays: another worker may remove the run's own when it is late.
+            project_dir=str(content("playbooks", PLAYBOOK).parent),
             playbook=PLAYBOOK,
             ident=job.name,
             cmdline="--check --diff" if job.check else "--diff",
@@ -119,6 +124,9 @@ def run(
     except Exception as problem:
         return Outcome(ok=False, error_class=ErrorClass.INTERNAL, error=f"the run could not start: {problem}")
     finally:
+        if os.getpid() != worker:
+            # A process that was forked to become the playbook and could not: it must not go on as a second worker.
+            os._exit(NEVER_BEGAN)
         end_run(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -162,7 +170,7 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     run_dir.chmod(0o700)
     (run_dir / CONTROL).mkdir(exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("env", "inventory", "project", "bin", "tmp"):
+    for name in ("env", "inventory", "bin", "tmp"):
         (folder / name).mkdir(parents=True, mode=0o700)
     folder.chmod(0o700)
     host = dict(job.host)
@@ -182,7 +190,6 @@ def _prepare(job: Job, run_dir: Path, folder: Path, warm: Path | None) -> None:
     variables = {"fleet_role": job.role, "fleet_entry": job.entry, **no_template(job.variables)}
     _private(folder / "env" / "extravars", json.dumps(variables))
     (folder / "env" / "settings").write_text(json.dumps({"pexpect_timeout": READ_SECONDS}))
-    shutil.copy(content("playbooks", PLAYBOOK), folder / "project" / PLAYBOOK)
     (folder / "ansible.cfg").touch()  # nobody's own configuration steps in
     shim = folder / "bin" / "ansible-playbook"
     real = Path(sys.executable).with_name("ansible-playbook")
