@@ -22,7 +22,7 @@ from controller.store.options import save
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone, ZoneRecord
 from tests.support import truth
-from tests.support.demo import installation, order, settle, tasks, until, wait_for
+from tests.support.demo import by_load, installation, order, settle, tasks, until, wait_for
 from tests.support.nameservers import nameserver, values, verdict, wrong
 from tests.support.sold import sold
 
@@ -37,7 +37,7 @@ POWERDNS = (("ns3", "ns3.fleet.test"), ("ns5", "ns5.fleet.test"))
 WEB, DNS = Capability.WEB, Capability.DNS
 THREE = ["ns1", "ns2", "ns3"]
 PROMISE = 60.0
-"""Seconds after which a nameserver that is back agrees."""
+"""Seconds after which a nameserver that is back agrees, on a machine that has nothing else to do."""
 
 ZONE_FILE = """\
 $ORIGIN imported.example.
@@ -339,7 +339,7 @@ def stay_away(demo: Demo, domain: str, name: str, *, long: bool) -> None:
         server.start()
     kind = "PowerDNS" if name == "ns3" else "HestiaCP"
     seconds = agrees_after(demo, domain, names, f"{kind}, {'an hour' if long else 'a moment'} away")
-    assert seconds < PROMISE
+    assert seconds < by_load(PROMISE)
     settle(demo)
     with demo.fleet.database.read() as session:
         left = select(Task.label, Task.error).where(Task.status.in_((TaskStatus.FAILED, TaskStatus.HELD)))
@@ -379,7 +379,7 @@ def test_a_nameserver_in_maintenance_catches_up_and_gets_what_was_ordered_meanwh
         assert values(nameserver(demo, name), f"quiet3.{domain}", "A") == []
     for name in ("ns2", "ns3"):
         server_changes.set_status(fleet, "test", name, "active")
-    assert agrees_after(demo, domain, names, "Out of maintenance") < PROMISE
+    assert agrees_after(demo, domain, names, "Out of maintenance") < by_load(PROMISE)
     rollouts_are_over(demo)
     all_say_the_same(demo, fresh)
     assert answered(demo, fresh, "NS") == [f"ns{number}.fleet.test." for number in (1, 2, 3)]
