@@ -62,7 +62,7 @@ def wanted_zone(session: Session, service: Service) -> WantedZone:
         soa=names[0] if names else "",
         template=name,
         left_out=[line for line, record in filled if record is None],
-        missing="" if names else "the nameservers' own names are not known yet; check the DNS servers",
+        missing="" if names else "the nameservers’ own names are not known yet; check the DNS servers",
     )
 
 

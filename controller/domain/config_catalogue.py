@@ -170,17 +170,17 @@ _LOOK = (
         "Page title",
         "Title of every page; {{page}}, {{hostname}} and {{appname}} are filled in.",
     ),
-    _choice("HIDE_DOCS", Tier.ALL, "Hide help links", "Whether the links to HestiaCP's documentation are hidden."),
+    _choice("HIDE_DOCS", Tier.ALL, "Hide help links", "Whether the links to HestiaCP’s documentation are hidden."),
 )
 _SENDER = (
     _text(
-        "FROM_NAME", Tier.ALL, "Sender name", "Who the panel's e-mails are from; the name of the panel if not set.", 60
+        "FROM_NAME", Tier.ALL, "Sender name", "Who the panel’s e-mails are from; the name of the panel if not set.", 60
     ),
     ConfigKey(
         "FROM_EMAIL",
         Tier.ALL,
         "Sender address",
-        "Address the panel's e-mails are from; noreply@ the server's name if not set.",
+        "Address the panel’s e-mails are from; noreply@ the server’s name if not set.",
         Kind.EMAIL,
         minimum=3,
         maximum=254,
@@ -189,28 +189,28 @@ _SENDER = (
         "SUBJECT_EMAIL",
         Tier.ALL,
         "Subject of e-mails",
-        "Subject of the panel's e-mails; {{subject}}, {{hostname}} and {{appname}} are filled in.",
+        "Subject of the panel’s e-mails; {{subject}}, {{hostname}} and {{appname}} are filled in.",
     ),
     _fact(
         "USE_SERVER_SMTP",
         Tier.ALL,
         "Panel sends through another server",
-        "Set together with the server's address and password by v-add-sys-smtp.",
+        "Set together with the server’s address and password by v-add-sys-smtp.",
     ),
-    _fact("SERVER_SMTP_HOST", Tier.ALL, "Panel's SMTP server", "Set by v-add-sys-smtp together with the password."),
-    _fact("SERVER_SMTP_PORT", Tier.ALL, "Panel's SMTP port", "Set by v-add-sys-smtp together with the password."),
+    _fact("SERVER_SMTP_HOST", Tier.ALL, "Panel’s SMTP server", "Set by v-add-sys-smtp together with the password."),
+    _fact("SERVER_SMTP_PORT", Tier.ALL, "Panel’s SMTP port", "Set by v-add-sys-smtp together with the password."),
     _fact(
-        "SERVER_SMTP_SECURITY", Tier.ALL, "Panel's SMTP encryption", "Set by v-add-sys-smtp together with the password."
+        "SERVER_SMTP_SECURITY", Tier.ALL, "Panel’s SMTP encryption", "Set by v-add-sys-smtp together with the password."
     ),
-    _fact("SERVER_SMTP_USER", Tier.ALL, "Panel's SMTP user", "Set by v-add-sys-smtp together with the password."),
+    _fact("SERVER_SMTP_USER", Tier.ALL, "Panel’s SMTP user", "Set by v-add-sys-smtp together with the password."),
     _fact(
         "SERVER_SMTP_PASSWD",
         Tier.ALL,
-        "Panel's SMTP password",
+        "Panel’s SMTP password",
         "Not managed: v-add-sys-smtp takes it on its command line, where every process of the server could read it.",
         secret=True,
     ),
-    _fact("SERVER_SMTP_ADDR", Tier.ALL, "Panel's SMTP sender", "Set by v-add-sys-smtp together with the password."),
+    _fact("SERVER_SMTP_ADDR", Tier.ALL, "Panel’s SMTP sender", "Set by v-add-sys-smtp together with the password."),
 )
 _SECURITY = (
     _number(
@@ -243,13 +243,13 @@ _SECURITY = (
     _choice(
         "POLICY_SYSTEM_PROTECTED_ADMIN",
         Tier.ALL,
-        "Administrator's account is protected",
+        "Administrator’s account is protected",
         "If yes, other administrators cannot open or change the account of the first one.",
     ),
     _choice(
         "POLICY_SYSTEM_HIDE_ADMIN",
         Tier.ALL,
-        "Administrator's account is hidden",
+        "Administrator’s account is hidden",
         "Whether other administrators see the account of the first one.",
     ),
     _choice(
@@ -262,7 +262,7 @@ _SECURITY = (
         "API_SYSTEM",
         Tier.ALL,
         "API with access keys",
-        "Who may use the panel's API with access keys. Opening it also switches on the panel's API page if it is off.",
+        "Who may use the panel’s API with access keys. Opening it also switches on the panel’s API page if it is off.",
         {"0": "Nobody", "1": "Administrator", "2": "All accounts"},
         "api",
     ),
@@ -270,7 +270,7 @@ _SECURITY = (
         "API",
         Tier.ALL,
         "API with passwords (old)",
-        "The administrator's API by password or hash. Opening it also switches on the panel's API page if it is off.",
+        "The administrator’s API by password or hash. Opening it also switches on the panel’s API page if it is off.",
         how="api",
     ),
     ConfigKey(
@@ -286,7 +286,7 @@ _SECURITY = (
         "BACKEND_PORT",
         Tier.ALL,
         "Port of the panel",
-        "Applied with v-change-sys-port: the panel's web server, webmail's password change and the panel's firewall "
+        "Applied with v-change-sys-port: the panel’s web server, webmail’s password change and the panel’s firewall "
         "follow. Links to the panel with the old port stop working.",
         (1024, 65_535),
         "panel_port",
@@ -346,7 +346,7 @@ _BACKUPS = (
         "Back up suspended accounts",
         "Whether the nightly backup includes suspended accounts.",
     ),
-    _fact("BACKUP", Tier.ALL, "Folder of backups", "The panel's commands use /backup whatever is written here."),
+    _fact("BACKUP", Tier.ALL, "Folder of backups", "The panel’s commands use /backup whatever is written here."),
     _fact(
         "BACKUP_SYSTEM", Tier.ALL, "Where backups go", "Set up with v-add-backup-host, with the address and password."
     ),
@@ -413,7 +413,7 @@ _WEB = (
         "POLICY_SYNC_ERROR_DOCUMENTS",
         Tier.WEB,
         "Sites follow new error pages",
-        "Whether rebuilding a site replaces its error pages by the server's. New sites always get the server's.",
+        "Whether rebuilding a site replaces its error pages by the server’s. New sites always get the server’s.",
     ),
     _choice(
         "POLICY_SYNC_SKELETON",
@@ -437,8 +437,8 @@ _WEB = (
     ConfigKey(
         "DB_PMA_ALIAS",
         Tier.WEB,
-        "phpMyAdmin's path",
-        "Applied with v-change-sys-db-alias: the web servers' include is written anew and they are reloaded. "
+        "phpMyAdmin’s path",
+        "Applied with v-change-sys-db-alias: the web servers’ include is written anew and they are reloaded. "
         "Answers under /path of every site.",
         how="pma_alias",
         minimum=1,
@@ -449,8 +449,8 @@ _WEB = (
     ConfigKey(
         "DB_PGA_ALIAS",
         Tier.WEB,
-        "phpPgAdmin's path",
-        "Applied with v-change-sys-db-alias: the web servers' include is written anew and they are reloaded. "
+        "phpPgAdmin’s path",
+        "Applied with v-change-sys-db-alias: the web servers’ include is written anew and they are reloaded. "
         "Answers under /path of every site.",
         how="pga_alias",
         minimum=1,
@@ -477,25 +477,25 @@ _WEB = (
     _fact(
         "WEB_PORT",
         Tier.WEB,
-        "Web server's port",
+        "Web server’s port",
         "Written into every site when it is built; another value changes none.",
     ),
     _fact(
         "WEB_SSL_PORT",
         Tier.WEB,
-        "Web server's TLS port",
+        "Web server’s TLS port",
         "Written into every site when it is built; another value changes none.",
     ),
-    _fact("WEB_SSL", Tier.WEB, "Web server's TLS module", "What is installed."),
-    _fact("WEB_RGROUPS", Tier.WEB, "Web server's group", "Written into every site when it is built."),
+    _fact("WEB_SSL", Tier.WEB, "Web server’s TLS module", "What is installed."),
+    _fact("WEB_RGROUPS", Tier.WEB, "Web server’s group", "Written into every site when it is built."),
     _fact("PROXY_SYSTEM", Tier.WEB, "Proxy", "What is installed in front of the web server."),
     _fact(
-        "PROXY_PORT", Tier.WEB, "Proxy's port", "Written into every site when it is built; another value changes none."
+        "PROXY_PORT", Tier.WEB, "Proxy’s port", "Written into every site when it is built; another value changes none."
     ),
     _fact(
         "PROXY_SSL_PORT",
         Tier.WEB,
-        "Proxy's TLS port",
+        "Proxy’s TLS port",
         "Written into every site when it is built; another value changes none.",
     ),
     _fact("STATS_SYSTEM", Tier.WEB, "Web statistics", "What is installed."),
@@ -507,7 +507,7 @@ _MAIL = (
         "WEBMAIL_ALIAS",
         Tier.MAIL,
         "Name of webmail",
-        "First part of webmail's host name: webmail gives webmail.example.com. Every mail domain is built anew and the "
+        "First part of webmail’s host name: webmail gives webmail.example.com. Every mail domain is built anew and the "
         "web servers are reloaded once; zones need a record of that name.",
         how="webmail_alias",
         minimum=1,
@@ -536,14 +536,14 @@ _MAIL = (
         "SMTP_RELAY",
         Tier.MAIL,
         "Mail leaves through a relay",
-        "Set by v-add-sys-smtp-relay, with the relay's password.",
+        "Set by v-add-sys-smtp-relay, with the relay’s password.",
     ),
     _fact("SMTP_RELAY_HOST", Tier.MAIL, "Relay", "Set by v-add-sys-smtp-relay."),
-    _fact("SMTP_RELAY_PORT", Tier.MAIL, "Relay's port", "Set by v-add-sys-smtp-relay."),
+    _fact("SMTP_RELAY_PORT", Tier.MAIL, "Relay’s port", "Set by v-add-sys-smtp-relay."),
     _fact(
         "SMTP_RELAY_USER",
         Tier.MAIL,
-        "Relay's user",
+        "Relay’s user",
         "Set by v-add-sys-smtp-relay. Not managed: it takes the password on its command line, where every process of "
         "the server could read it.",
     ),
@@ -565,13 +565,13 @@ _DNS = (
         "DNS_CLUSTER_SYSTEM",
         Tier.DNS,
         "How a cluster copies zones",
-        "Record by record through the panels' API, or by zone transfer. Concerns the panel's own cluster only.",
+        "Record by record through the panels’ API, or by zone transfer. Concerns the panel’s own cluster only.",
         {"hestia": "Record by record", "hestia-zone": "By zone transfer"},
     ),
     _fact(
         "DNS_CLUSTER",
         Tier.DNS,
-        "Panel's own DNS cluster",
+        "Panel’s own DNS cluster",
         "Set up with v-add-remote-dns-host. The fleet writes zones to every nameserver itself and does not need it.",
     ),
     _fact("DNS_SYSTEM", Tier.DNS, "DNS server", "What is installed."),

@@ -107,7 +107,7 @@ DEFAULT_POLICIES: Mapping[ErrorClass, RetryPolicy] = {
 CLASS_WORDS: Mapping[ErrorClass, tuple[str, str]] = {
     ErrorClass.UNREACHABLE: (
         "Server does not answer",
-        "No SSH connection could be made, or it broke. The server's other tasks wait until a check gets through.",
+        "No SSH connection could be made, or it broke. The server’s other tasks wait until a check gets through.",
     ),
     ErrorClass.AUTHENTICATION: (
         "Login refused",
@@ -124,7 +124,7 @@ CLASS_WORDS: Mapping[ErrorClass, tuple[str, str]] = {
     ErrorClass.REFUSED: ("Refused by the panel", "The panel will not do this; the message says why."),
     ErrorClass.BAD_ARGUMENT: ("Bad argument", "What the step was given cannot be right; trying again cannot help."),
     ErrorClass.NOT_FOUND: ("Something is missing", "The step stands on something that is not there (yet)."),
-    ErrorClass.NO_ROOM: ("Not enough room", "The server's disk is full or a limit of the panel is reached."),
+    ErrorClass.NO_ROOM: ("Not enough room", "The server’s disk is full or a limit of the panel is reached."),
     ErrorClass.TIMEOUT: ("Took too long", "The step was stopped after the longest time a step may take."),
     ErrorClass.RESTART_FAILED: (
         "Restart failed",

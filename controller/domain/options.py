@@ -96,7 +96,7 @@ class CollectionOptions(Section):
     title = "Collection"
 
     status_minutes: int = Field(
-        10, ge=1, le=1440, title="Status every", description="Minutes between two looks at a server's figures"
+        10, ge=1, le=1440, title="Status every", description="Minutes between two looks at a server’s figures"
     )
     usage_hours: int = Field(
         6, ge=1, le=168, title="Usage every", description="Hours between two collections of what services use"

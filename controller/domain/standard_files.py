@@ -14,9 +14,9 @@ MAX_BYTES = 256 * 1024
 
 _COPIED = (
     "New sites get it when they are made. Existing sites get it when they are rebuilt, unless the setting "
-    '"Sites follow new error pages" is no; until then they keep theirs.'
+    "“Sites follow new error pages” is no; until then they keep theirs."
 )
-_FIRST = "New sites get it when they are made; existing sites are their owners' and keep theirs."
+_FIRST = "New sites get it when they are made; existing sites are their owners’ and keep theirs."
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,23 @@ class StandardFileSpec:
 
 
 _SPECS = (
-    StandardFileSpec("error_403", "Error 403", f"Access is forbidden. {_COPIED}", "a site's document_errors/403.html"),
-    StandardFileSpec("error_404", "Error 404", f"Page not found. {_COPIED}", "a site's document_errors/404.html"),
-    StandardFileSpec("error_410", "Error 410", f"Page is gone. {_COPIED}", "a site's document_errors/410.html"),
+    StandardFileSpec("error_403", "Error 403", f"Access is forbidden. {_COPIED}", "a site’s document_errors/403.html"),
+    StandardFileSpec("error_404", "Error 404", f"Page not found. {_COPIED}", "a site’s document_errors/404.html"),
+    StandardFileSpec("error_410", "Error 410", f"Page is gone. {_COPIED}", "a site’s document_errors/410.html"),
     StandardFileSpec(
-        "error_50x", "Errors 500 to 505", f"The site does not work. {_COPIED}", "a site's document_errors/50x.html"
+        "error_50x", "Errors 500 to 505", f"The site does not work. {_COPIED}", "a site’s document_errors/50x.html"
     ),
     StandardFileSpec(
         "index",
         "Default page",
         f"What a site shows before its owner has put anything there; %domain% is filled in. {_FIRST}",
-        "a site's public_html/index.html",
+        "a site’s public_html/index.html",
     ),
     StandardFileSpec(
         "robots",
         "robots.txt",
         f"What a site tells search engines at first; %domain% is filled in. {_FIRST}",
-        "a site's public_html/robots.txt",
+        "a site’s public_html/robots.txt",
         "text/plain",
     ),
     StandardFileSpec(

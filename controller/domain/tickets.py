@@ -26,7 +26,7 @@ SERVER_SUBJECTS: Mapping[ErrorClass, str] = {
 
 ADVICE: Mapping[ErrorClass, str] = {
     ErrorClass.UNREACHABLE: "See whether the server and its network are up, then check the server.",
-    ErrorClass.AUTHENTICATION: "Correct the server's login, or what the server allows, then check the server.",
+    ErrorClass.AUTHENTICATION: "Correct the server’s login, or what the server allows, then check the server.",
     ErrorClass.HOST_KEY_CHANGED: "Ask who installed the server anew. If nobody did, somebody may be listening.",
     ErrorClass.BUSY: "See what holds the server up, then try the task again.",
     ErrorClass.REFUSED: "Change what the message names, on the server or in the order, then try the task again.",
@@ -34,7 +34,7 @@ ADVICE: Mapping[ErrorClass, str] = {
     ErrorClass.NOT_FOUND: "Repair the service: that makes what is missing first.",
     ErrorClass.NO_ROOM: "Make room on the server or raise the limit, then try the task again.",
     ErrorClass.TIMEOUT: "See in the log where it stood still, then try the task again.",
-    ErrorClass.RESTART_FAILED: "Look at the server's own log of that service, mend its configuration, then try again.",
+    ErrorClass.RESTART_FAILED: "Look at the server’s own log of that service, mend its configuration, then try again.",
     ErrorClass.INCONSISTENT: "See in the log what differs, then repair the service.",
     ErrorClass.INTERRUPTED: "See why workers end (memory, kills), then try the task again.",
     ErrorClass.INTERNAL: "Read the log; if it does not say enough, keep it and report it.",

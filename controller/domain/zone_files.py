@@ -151,10 +151,10 @@ class _Reader:
         if kind == "SOA":
             if self.default_ttl is None and self.last_ttl is None:
                 self.last_ttl = int(data.minimum)
-            self.found.skipped.append((label, "the zone's SOA record is written by the fleet"))
+            self.found.skipped.append((label, "the zone’s SOA record is written by the fleet"))
             return
         if kind == "NS" and owner == self.apex:
-            self.found.skipped.append((label, "the zone's own nameservers come from the server group"))
+            self.found.skipped.append((label, "the zone’s own nameservers come from the server group"))
             return
         self._take(number, label, owner, kind, data, seconds)
 

@@ -64,7 +64,7 @@ def check_record(
     """
     record, problems = normal_record(name, kind, str(value).strip(), priority, ttl, domain)
     if record["name"] == "@" and record["type"] == "NS":
-        problems.append(Problem("type", "the zone's own nameservers come from the server group"))
+        problems.append(Problem("type", "the zone’s own nameservers come from the server group"))
     return record, problems
 
 
@@ -227,7 +227,7 @@ def _known_type(kind: str) -> bool:
     if kind in TYPES:
         return True
     if kind == "SOA":
-        raise ValueError("the zone's SOA record is written by the fleet")
+        raise ValueError("the zone’s SOA record is written by the fleet")
     known = ", ".join(TYPES)
     raise ValueError(f"{_short(kind)} is not a type that all nameservers can hold; they can hold {known}")
 
@@ -252,7 +252,7 @@ def _check_owner(name: str, kind: str) -> None:
     if name == "@" and kind == "CNAME":
         raise ValueError("the zone itself cannot be a CNAME: its own SOA and NS records are there")
     if name == "@" and kind == "DS":
-        raise ValueError("the zone's own DS record belongs into the zone above it")
+        raise ValueError("the zone’s own DS record belongs into the zone above it")
     if name.startswith("*") and kind in ("NS", "DS"):
         raise ValueError("a * cannot be delegated to other nameservers; each name needs records of its own")
     if kind in _HOST_OWNERS and "_" in name:

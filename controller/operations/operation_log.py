@@ -63,7 +63,7 @@ def log_filter(
     if area and not AREA.fullmatch(area):
         fields.problem("area", "is the first word of an action, for instance service")
     if task and not is_id(task):
-        fields.problem("task", "must be a task's number")
+        fields.problem("task", "must be a task’s number")
     first, _ = _moments(fields, "since", since)
     _, end = _moments(fields, "until", until)
     if first and end and first >= end:

@@ -40,7 +40,7 @@ def create_user(
     role = fields.choice("role", role, Role)
     _password(fields, password)
     if role == Role.CUSTOMER and customer_id is None:
-        fields.problem("customer_id", "is needed for a customer's login")
+        fields.problem("customer_id", "is needed for a customer’s login")
     fields.finish()
     hashed = _hasher().hash(password)
     with fleet.database.write() as session:

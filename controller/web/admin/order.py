@@ -26,8 +26,8 @@ from controller.web.templating import render
 class OrderFields(FleetForm):
     product = ChoiceField("Product")
     domain = StringField("Domain", [InputRequired("Enter the domain."), Length(max=255)])
-    customer_email = EmailField("E-mail address", [InputRequired("Enter the customer's e-mail address.")])
-    customer_name = StringField("Name", [InputRequired("Enter the customer's name."), Length(max=200)])
+    customer_email = EmailField("E-mail address", [InputRequired("Enter the customer’s e-mail address.")])
+    customer_name = StringField("Name", [InputRequired("Enter the customer’s name."), Length(max=200)])
     reference = StringField("Reference", [optional(), Length(max=100)])
 
     field_map = {
