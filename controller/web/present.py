@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import idna
+
 from controller.domain.failures import CLASS_WORDS, ErrorClass
 from controller.domain.limits import BY_KEY, CATALOGUE, UNLIMITED
 from controller.domain.words import Role, ServerStatus, ServiceStatus, TaskStatus
@@ -69,6 +71,16 @@ ACTIVITY_STATES = {
     "task.cancel": ("Cancelled", "quiet"),
     "service.error": ("Problem", "bad"),
 }
+
+
+def readable(name: str) -> str:
+    """A host name as people write it; whatever is none stays as it is."""
+    if "xn--" not in name:
+        return name
+    try:
+        return idna.decode(name)
+    except UnicodeError:  # IDNAError is one, too
+        return name
 
 
 def activity_state(kind: str) -> tuple[str, str] | None:

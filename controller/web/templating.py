@@ -72,6 +72,7 @@ def make_environment(ui: Path, assets: Assets) -> Environment:
         grouped=present.grouped,
         limit=present.limit_value,
         initials=present.initials,
+        readable=present.readable,
         roles=present.roles_in_words,
         iso=lambda moment: moment.isoformat(),
     )

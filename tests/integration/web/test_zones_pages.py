@@ -56,7 +56,7 @@ def test_the_list_says_for_every_nameserver_how_it_stands(world: World) -> None:
     answered(world, "anna.example", "ns1")
     answered(world, "anna.example", "ns2", problems=("www A: has 192.0.2.9, should be 192.0.2.11",))
     text = world.browser("support").get("/admin/zones").text
-    assert "ns1 agrees" in text
+    assert 'ns1<span class="visually-hidden"> agrees</span>' in text, "what is right takes no room"
     assert "ns2 differs" in text
     assert "ns1 not asked yet" in text
     assert ">23<" in text

@@ -1,5 +1,13 @@
 // <details data-menu> as a drop-down: closes on a click elsewhere and on Escape, arrows move inside.
-// <button data-toggle="id" aria-expanded> shows and hides a part of the frame on small screens.
+// <button data-toggle="id" aria-expanded> shows and hides a part of the frame on small screens; Escape hides it.
+function closeToggled() {
+  const toggle = document.querySelector('[data-toggle][aria-expanded="true"]');
+  if (!toggle) return;
+  document.getElementById(toggle.dataset.toggle).classList.remove("open");
+  toggle.setAttribute("aria-expanded", "false");
+  toggle.focus();
+}
+
 export function setupMenus() {
   document.addEventListener("click", (event) => {
     const toggle = event.target.closest("[data-toggle]");
@@ -13,7 +21,10 @@ export function setupMenus() {
   });
   document.addEventListener("keydown", (event) => {
     const menu = event.target.closest?.("details[data-menu][open]");
-    if (!menu) return;
+    if (!menu) {
+      if (event.key === "Escape") closeToggled();
+      return;
+    }
     if (event.key === "Escape") {
       menu.open = false;
       menu.querySelector("summary").focus();
