@@ -132,7 +132,7 @@ BAD_VALUES = (
     ("address", "no address!", "must be an IP address or a host name"),
     ("port", "70000", "Enter a port from 1 to 65535."),
     ("port", "ssh", "Enter a whole number."),
-    ("capacity", "-1", "between 0 and 1000000"),
+    ("capacity", "-1", "a number from 0 to"),
     ("command_timeout", "999999", "86400"),
     ("dns_address", "a b", "must be an IP address or a host name"),
     ("dns_port", "0", "Enter a port from 1 to 65535."),
