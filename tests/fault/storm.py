@@ -39,7 +39,7 @@ from tests.support.options import quick_retries
 from tests.support.storages import NAMES, Storage, servers
 
 LEASE = 4.0
-BUSY_SECONDS = 1.5
+BUSY_SECONDS = 3.0
 PACE = 0.1
 PLANTED = 8
 ROUNDS = 6
