@@ -80,14 +80,15 @@ def add_nameserver(session: Session, vault: Vault, service: Service, server: Ser
         if Capability.DNS.value not in account.roles:
             account.roles = [*account.roles, Capability.DNS.value]
             # Its package has to allow the zone, and a suspended account would take the zone offline: of a suspended
-            # service only the domains are suspended then.
+            # service only the domains are suspended then, anew, because the panel brings them back with the account.
+            suspended = [r for r in here if r.desired is Desired.SUSPENDED]
             under = [
-                r
-                for r in here
-                if r.action.endswith(".package") or (r.action.endswith(".account") and r.desired is Desired.SUSPENDED)
+                r for r in here if r.action.endswith(".package") or (r.action.endswith(".account") and r in suspended)
             ]
+            domains = [r for r in suspended if r.action.endswith(".domain")]
             wish(under, Desired.ACTIVE)
-            leaving += under
+            wish(domains, Desired.SUSPENDED)
+            leaving += [*under, *domains]
         things = _things(account, service.domain)
         made = [_resource(service, account, action, name) for action, name in things if action not in there]
     else:

@@ -15,15 +15,14 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
-from controller.domain.words import RUNNABLE, ZONE_ACTION, Capability, Desired, Reason, ServiceStatus, TaskStatus
+from controller.domain.words import RUNNABLE, ZONE_ACTION, Capability, Desired, ServiceStatus, TaskStatus
 from controller.engine import journal
 from controller.engine.building import add_nameserver
 from controller.engine.dispatch import Ready
 from controller.engine.fleet import Fleet
-from controller.engine.lifecycle import cancel
 from controller.engine.planning import DEPLOYMENT, wish
 from controller.engine.rows import take_task
-from controller.engine.zone_work import SETTLED, UNSTARTED, zone_changed
+from controller.engine.zone_work import SETTLED, zone_changed
 from controller.store.base import utcnow
 from controller.store.models import GroupDnsServer, OperationLog, Pipeline, Product, Resource, Server, Service, Task
 from controller.store.portions import portions
@@ -101,8 +100,10 @@ def _fitting(report: dict[str, Any]) -> Select[Any]:
                 other.desired != Desired.ABSENT,
                 other.applied_generation > 0,
             )
-            # What was never there is missed by nobody.
-            return _staying(report).where(or_(confirmed, _there(report, Resource.applied_generation == 0)))
+            tried = exists().where(Task.resource_id == Resource.id, Task.fence > 0, ~Task.check_mode)
+            # What was never there is missed by nobody; a step that was begun may have put it there.
+            never = _there(report, Resource.applied_generation == 0, ~tried)
+            return _staying(report).where(or_(confirmed, never))
         case "template":
             return _zones().where(uses_template(report["template_id"]))
         case "group":
@@ -213,17 +214,19 @@ def _start_one(session: Session, fleet: Fleet, run: LongRun, zone_id: int) -> Re
 def _change(session: Session, fleet: Fleet, run: LongRun, service: Service) -> tuple[Pipeline | None, Ready]:
     """Start what the run wants of one zone."""
     report = run.report
-    also: list[Resource] = []
+    also: Sequence[Resource] = ()
+    turned: Sequence[Resource] = ()
     if report["what"] == "attach":
         server = session.get(Server, report["server_id"])
         if server is None or Capability.DNS.value not in service.roles:
             return None, []
+        turned = [r for r in service.resources if r.server_id == server.id and r.desired is Desired.ABSENT]
         there = add_nameserver(session, fleet.vault, service, server)
-        _stop_leaving(session, there)
+        _stay(session, turned)
         also = [r for r in there if r.action != ZONE_ACTION]
     elif report["what"] == "detach":
-        also = leave(service, report["server_id"])
-    return zone_changed(session, service, run.actor, also=also, priority=DEPLOYMENT, run_id=run.id)
+        also = turned = leave(service, report["server_id"])
+    return zone_changed(session, service, run.actor, also=also, turned=turned, priority=DEPLOYMENT, run_id=run.id)
 
 
 def _come_to_an_end(session: Session, run: LongRun) -> None:
@@ -238,14 +241,17 @@ def _come_to_an_end(session: Session, run: LongRun) -> None:
         run.report = {**run.report, "kept": kept, "again_at": (utcnow() + AGAIN).isoformat()}
 
 
-def _stop_leaving(session: Session, resources: Sequence[Resource]) -> None:
-    """Tasks that were planned when these should go are in the order of a removal, and none of them is needed."""
-    planned = select(Task.id).where(
-        Task.resource_id.in_([r.id for r in resources]), Task.status.in_(UNSTARTED), ~Task.check_mode
-    )
-    tasks = [take_task(session, task_id) for task_id in session.scalars(planned.order_by(Task.id)).all()]
-    mine = [t for t in tasks if t is not None and t.pipeline.reason is Reason.ZONE and t.status in UNSTARTED]
-    cancel(session, mine, "the nameserver shall have the zone after all")
+def _stay(session: Session, resources: Sequence[Resource]) -> None:
+    """These were about to go, or may be gone already: what the server confirmed before says nothing any more, nor does
+    a removal that runs at this moment."""
+    for resource in resources:
+        resource.applied_generation = 0
+    ids = [r.id for r in resources]
+    running = select(Task.id).where(Task.resource_id.in_(ids), Task.status == TaskStatus.RUNNING, ~Task.check_mode)
+    for task_id in session.scalars(running.order_by(Task.id)).all():
+        task = take_task(session, task_id)
+        if task is not None:
+            task.generation = None
 
 
 def leave(service: Service, server_id: int) -> list[Resource]:

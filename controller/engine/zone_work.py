@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import ZONE_ACTION, Desired, Reason, ServiceStatus, TaskStatus
@@ -39,11 +39,13 @@ def zone_changed(
     actor: str,
     *,
     also: Iterable[Resource] = (),
+    turned: Iterable[Resource] = (),
     priority: int = DEPLOYMENT,
     run_id: int | None = None,
     spare_held: bool = False,
 ) -> tuple[Pipeline | None, Ready]:
-    """The zone shall be other than it was: every nameserver is told, and ``also`` these resources.
+    """The zone shall be other than it was: every nameserver is told, and ``also`` these resources. ``turned`` are those
+    that were to come and shall go now, or the other way round.
 
     A copy whose task has not started yet needs no other: a task reads the wish when it runs. None when that is so
     for all of them.
@@ -51,7 +53,16 @@ def zone_changed(
     zones = copies(service)
     for resource in zones:
         resource.generation += 1
-    return bring_up(session, service, [*zones, *also], actor, priority=priority, run_id=run_id, spare_held=spare_held)
+    return bring_up(
+        session,
+        service,
+        [*zones, *also],
+        actor,
+        turned=turned,
+        priority=priority,
+        run_id=run_id,
+        spare_held=spare_held,
+    )
 
 
 def follow_facts(session: Session, resource: Resource, before: Mapping[str, Any]) -> Ready:
@@ -72,6 +83,7 @@ def bring_up(
     resources: Sequence[Resource],
     actor: str,
     *,
+    turned: Iterable[Resource] = (),
     priority: int = DEPLOYMENT,
     run_id: int | None = None,
     spare_held: bool = False,
@@ -79,15 +91,14 @@ def bring_up(
     """Tasks for these copies and for what they stand on and is not there yet.
 
     A task that is held back by one that failed would come too late or never: it is replaced (unless ``spare_held``).
+    So is every task that has not started of what has ``turned``: it was planned in the opposite order.
     """
     session.flush()
+    anew = {r.id for r in turned}
     mine = [r.id for r in service.resources]
     counts = UNSTARTED if spare_held else COMING
-    coming = set(
-        session.scalars(
-            select(Task.resource_id).where(Task.resource_id.in_(mine), Task.status.in_(counts), ~Task.check_mode)
-        )
-    )
+    planned = select(Task.resource_id).where(Task.resource_id.in_(mine), Task.status.in_(counts), ~Task.check_mode)
+    coming = set(session.scalars(planned)) - anew
     chosen = {r.id: r for r in resources if r.id not in coming}
     accounts = {r.account_id for r in chosen.values() if r.account_id is not None and r.action == ZONE_ACTION}
     for resource in service.resources:
@@ -106,19 +117,19 @@ def bring_up(
         priority=priority,
         run_id=run_id,
     )
-    _replace_held(session, pipeline, chosen)
+    ready += _replace(session, pipeline, Task.resource_id.in_(chosen), (TaskStatus.HELD,))
+    ready += _replace(session, pipeline, Task.resource_id.in_(anew), UNSTARTED)
     return pipeline, ready
 
 
-def _replace_held(session: Session, newer: Pipeline, resource_ids: Collection[int]) -> None:
-    held = select(Task.id).where(
-        Task.resource_id.in_(resource_ids),
-        Task.pipeline_id != newer.id,
-        Task.status == TaskStatus.HELD,
-        ~Task.check_mode,
-    )
-    for task_id in session.scalars(held.order_by(Task.id)).all():
+def _replace(session: Session, newer: Pipeline, which: ColumnElement[bool], states: Collection[TaskStatus]) -> Ready:
+    """Cancel older tasks in these states: the newer ones are about the same."""
+    older = select(Task.id).where(which, Task.pipeline_id != newer.id, Task.status.in_(states), ~Task.check_mode)
+    ready: Ready = []
+    for task_id in session.scalars(older.order_by(Task.id)).all():
         task = take_task(session, task_id)
-        if task is not None and task.status is TaskStatus.HELD:
+        if task is not None and task.status in states:
             task.status, task.finished_at, task.error = TaskStatus.CANCELLED, utcnow(), "a newer change takes its place"
-            settle(session, task.pipeline_id)
+            task.not_before = None
+            ready += settle(session, task.pipeline_id)
+    return ready
