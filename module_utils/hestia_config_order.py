@@ -17,8 +17,11 @@ def first_of(key: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
     """Keys that come before this one, among those that are wanted or not."""
     value = wanted[key]
     if key in _CLOSED:
-        # Nobody may use the API before it is said from where.
+        # Nobody may use the API before it is said from where,
         return () if value == _CLOSED[key] else ("API_ALLOWED_IP",)
+    if key == "API_ALLOWED_IP":
+        # and what is closed is closed before others are let near it.
+        return tuple(door for door, closed in _CLOSED.items() if wanted.get(door) == closed)
     # gzip fails with some of the levels that zstd has, and backups with it.
     if key == "BACKUP_MODE":
         return ("BACKUP_GZIP",) if value == "gzip" else ()

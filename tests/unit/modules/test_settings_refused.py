@@ -152,6 +152,8 @@ def test_what_opens_a_door_comes_after_what_says_for_whom(server: SandboxServer)
         ("API", {"API": "no"}, ()),
         ("API_SYSTEM", {"API_SYSTEM": "0"}, ()),
         ("API_SYSTEM", {"API_SYSTEM": "1"}, ("API_ALLOWED_IP",)),
+        ("API_ALLOWED_IP", {"API_ALLOWED_IP": "allow-all", "API": "no", "API_SYSTEM": "2"}, ("API",)),
+        ("API_ALLOWED_IP", {"API_ALLOWED_IP": "allow-all", "API": "yes"}, ()),
         ("BACKUP_MODE", {"BACKUP_MODE": "gzip", "BACKUP_GZIP": "9"}, ("BACKUP_GZIP",)),
         ("BACKUP_GZIP", {"BACKUP_MODE": "gzip", "BACKUP_GZIP": "9"}, ()),
         ("BACKUP_MODE", {"BACKUP_MODE": "zstd", "BACKUP_GZIP": "19"}, ()),
