@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from controller.domain.failures import BLOCKS_SERVER
@@ -39,10 +39,15 @@ def advance(database: Database) -> Ready:
 
 
 def _given_up(session: Session, server_id: int) -> tuple[Ready, int]:
-    """Tasks that were given up because the server was away start again; how many."""
+    """Tasks that were given up because the server was away start again; how many.
+
+    One that stands in nobody's way starts again only if no later task is about the same: that one has the right order,
+    and counts.
+    """
     held_back = exists().where(
         TaskNeed.needs_id == Task.id, TaskNeed.task_id == OTHER.id, OTHER.status == TaskStatus.HELD
     )
+    later = exists().where(OTHER.resource_id == Task.resource_id, OTHER.id > Task.id, ~OTHER.check_mode)
     failed = (
         select(Task.id)
         .join(Resource, Resource.id == Task.resource_id)
@@ -51,7 +56,7 @@ def _given_up(session: Session, server_id: int) -> tuple[Ready, int]:
             Task.status == TaskStatus.FAILED,
             Task.error_class.in_([kind.value for kind in BLOCKS_SERVER]),
             ~Task.check_mode,
-            or_(Resource.applied_generation != Resource.generation, held_back),
+            or_(and_(Resource.applied_generation != Resource.generation, ~later), held_back),
         )
     )
     ready: Ready = []

@@ -11,7 +11,7 @@ from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
 from controller.operations import groups, services
 from controller.store.models import Resource, Server, Task
-from tests.support.rows import GOOD, order, status, work
+from tests.support.rows import GOOD, come_back, give_up, order, status, work
 from tests.support.storages import MOSTLY_SQLITE
 
 pytestmark = MOSTLY_SQLITE
@@ -149,3 +149,17 @@ def test_a_suspended_site_stays_suspended_although_its_account_has_to_carry_a_zo
     with fleet.database.read() as session:
         site = session.scalars(select(Resource).where(Resource.action == "web.domain")).one()
         assert (site.desired.value, site.applied_generation == site.generation) == ("suspended", True)
+
+
+def test_a_nameserver_that_is_back_does_not_do_what_it_missed_before_its_zone_was_to_go(fleet: Fleet) -> None:
+    order(fleet, "customer.com")
+    work(fleet, away="n2")
+    give_up(fleet)
+    groups.attach_dns(fleet, "staff", "g", ["n1"])
+    roll(fleet)
+    work(fleet, away="n2")
+    give_up(fleet)
+    come_back(fleet, "n2")
+    # The package was tried once before, and is removed last.
+    assert ran_on(fleet, "n2") == ["dns.package", "dns.zone", "dns.account", "dns.package"]
+    assert zone_on(fleet, "n2") == ""
