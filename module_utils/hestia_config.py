@@ -91,11 +91,7 @@ class Settings(Many[ConfigState]):
             self.panel.read_unfinished()
         self.panel.forget_conf()
         conf = read_settings(self.panel.conf_path)
-        words = {
-            setting.key: setting.way.differs(setting.key, setting.value, conf)
-            for setting in self.settings
-            if setting.way is not None
-        }
+        words = {setting.key: _differs(setting, conf) for setting in self.settings}
         return self.seen(ConfigState(conf, {key: word for key, word in words.items() if word}))
 
     def next_step(self, state: ConfigState) -> Optional[Step]:
@@ -184,6 +180,14 @@ class Settings(Many[ConfigState]):
             self.panel.put_conf_back()
         if damaged:
             raise PanelError("hestia.conf could not be written: is the disk full?", error_class="no_room")
+
+
+def _differs(setting: Setting, conf: dict[str, str]) -> str:
+    try:
+        return setting.way.differs(setting.key, setting.value, conf) if setting.way is not None else ""
+    except OSError as error:
+        # What is there cannot be read, a folder in the place of a file: that is this setting's trouble.
+        return f"{error}"
 
 
 def _in_vain() -> PanelError:

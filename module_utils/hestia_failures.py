@@ -15,6 +15,11 @@ _END_ALL = frozenset({"busy", "timeout", "no_room"})
 _MOST_HOPEFUL = ("restart_failed", "inconsistent", "internal", "refused", "bad_argument")
 
 
+def as_error(problem: Union[PanelError, OSError]) -> PanelError:
+    """A failure in the modules' words, also one of the system."""
+    return PanelError(f"{problem}", error_class=class_of(problem)) if isinstance(problem, OSError) else problem
+
+
 class Failures:
     """By name of the thing; `words` are what is said of several: "settings could not be set"."""
 
@@ -33,7 +38,7 @@ class Failures:
 
     def add(self, name: str, problem: Union[PanelError, OSError]) -> None:
         """Remember why a thing could not be made so; raises what ends all."""
-        error = PanelError(f"{problem}", error_class=class_of(problem)) if isinstance(problem, OSError) else problem
+        error = as_error(problem)
         if error.error_class in _END_ALL:
             raise error
         self._errors[name] = error

@@ -18,7 +18,7 @@ from typing import Any, Optional
 from ansible.module_utils import hestia_check as check
 from ansible.module_utils.hestia_conf import read_text
 from ansible.module_utils.hestia_converge import Step
-from ansible.module_utils.hestia_failures import Many
+from ansible.module_utils.hestia_failures import Many, as_error
 from ansible.module_utils.hestia_panel import RELOADS, Panel, PanelError
 
 OPTIONS: dict[str, Any] = {"files": {"type": "dict", "required": True}}
@@ -104,8 +104,8 @@ class StandardFiles(Many[FilesState]):
                 self.panel.repair(f"half a file beside {self.panel.shown(path)}")
             try:
                 state.contents[name] = _read(path)
-            except PanelError as error:
-                state.contents[name], state.odd[name] = None, error
+            except (PanelError, OSError) as problem:
+                state.contents[name], state.odd[name] = None, as_error(problem)
             if os.path.exists(self._kept(name)) or os.path.exists(self._kept_absent(name)):
                 state.kept.add(name)
         return self.seen(state)

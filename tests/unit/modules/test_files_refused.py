@@ -69,6 +69,19 @@ def test_a_file_that_cannot_be_written_keeps_no_other_from_it(
     assert not folder_in_place.exists(), "there was none before"
 
 
+def test_a_link_to_itself_is_one_files_trouble(server: SandboxServer) -> None:
+    page = own(server, "skel/document_errors/404.html")
+    text = page.read_text()
+    page.unlink()
+    page.symlink_to(page)
+    with pytest.raises(PanelError, match=r"1 of 2 files could not be written.*error_404: .*symbolic links"):
+        run(StandardFiles, files={"error_404": "ours", "index": "ours"})
+    assert own(server, "skel/public_html/index.html").read_text() == "ours"
+    page.unlink()
+    page.write_text(text)
+    twice(StandardFiles, files={"error_404": None, "index": None})
+
+
 def test_a_reload_that_fails_is_told_beside_what_could_not_be_written(
     server: SandboxServer, folder_in_place: Path
 ) -> None:

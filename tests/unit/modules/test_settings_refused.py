@@ -254,6 +254,20 @@ def test_a_web_server_that_does_not_start_is_told_until_it_does(server: SandboxS
     assert not run(Settings, settings=settings[:1])["changed"]
 
 
+def test_a_folder_in_the_place_of_a_file_is_one_settings_trouble(server: SandboxServer) -> None:
+    page = server.hestia / "web/api/index.php"
+    text = page.read_text()
+    page.unlink()
+    page.mkdir()
+    try:
+        error = refused([wish("API_SYSTEM", "2", "api"), wish("LANGUAGE", "cs", "language")])
+    finally:
+        page.rmdir()
+        page.write_text(text)
+    assert "Is a directory" in reasons(error)["API_SYSTEM"]
+    assert conf(server)["LANGUAGE"] == "cs"
+
+
 def test_webmail_keeps_its_name_where_the_new_one_cannot_be_built(server: SandboxServer) -> None:
     for name in ("left", "moved"):
         assert server.panel("v-add-user", name, f"Secret.{name}", f"{name}@fleet.test").returncode == 0
