@@ -113,12 +113,22 @@ def pause(demo: Demo, worker: subprocess.Popen[bytes]) -> None:
 
     def stands() -> bool:
         worker.send_signal(signal.SIGSTOP)
+        until(lambda: _stands(worker.pid), 30, "the worker does not stop")
         if all(_can_be_written(path) for path in files):
             return True
         worker.send_signal(signal.SIGCONT)
         return False
 
     until(stands, 30, "the worker writes all the time")
+
+
+def _stands(pid: int) -> bool:
+    """Whether every thread of a process has stopped: one that was in the middle of a call comes to its end first."""
+    states = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            states.append((thread / "stat").read_text().rsplit(")", 1)[1].split()[0])
+    return set(states) <= {"T", "t"}
 
 
 def _can_be_written(path: Path) -> bool:
