@@ -90,6 +90,9 @@ facts:
       description: By name of the setting, why it could not be set. Only when there is such a setting.
       type: dict
       sample: {LANGUAGE: "v-change-sys-language ended with 3 (does not exist): language xx doesn't exist"}
+    asked:
+      description: By name of the setting, the value that could not be set. Only when there is such a setting.
+      type: dict
     besides:
       description: What went wrong after that, a reload for example.
       type: str

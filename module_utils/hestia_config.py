@@ -132,7 +132,10 @@ class Settings(Many[ConfigState]):
         return {setting.key: setting.value for setting in self.settings}
 
     def facts(self, state: ConfigState) -> dict[str, Any]:
-        return {"settings": self.describe(state)}
+        found = {"settings": self.describe(state)}
+        if self.failures:
+            found["asked"] = {key: value for key, value in self.values.items() if key in self.failures}
+        return found
 
     @staticmethod
     def _right(setting: Setting, state: ConfigState) -> bool:

@@ -212,13 +212,17 @@ def _usage(session: Session, task: Task, facts: Mapping[str, Any]) -> None:
 def settings_arrived(session: Session, server_id: int, facts: Mapping[str, Any]) -> None:
     """What the settings are now, so that nobody has to wait for the next look to see that they match; and why the panel
     refused some of them."""
-    settings, refused = facts.get("settings") or {}, facts.get("refused") or {}
+    settings, asked = facts.get("settings") or {}, facts.get("asked") or {}
+    refused = {
+        key: {"reason": str(reason), "asked": str(asked.get(key, ""))}
+        for key, reason in (facts.get("refused") or {}).items()
+    }
     view = session.get(ServerView, (server_id, "config"))
     if view is not None:
         view.data = {**view.data, **settings}
     told = session.get(ServerView, (server_id, REFUSED_VIEW))
     before = told.data if told is not None else {}
-    now = {key: reason for key, reason in before.items() if key not in settings} | refused
+    now = {key: one for key, one in before.items() if key not in settings} | refused
     if refused or now != before:
         _keep_view(session, server_id, REFUSED_VIEW, now)
 

@@ -33,7 +33,7 @@ class ConfigLine:
     """None: not looked at yet."""
     how: str
     refused: str = ""
-    """Why it could not be set when it was applied last."""
+    """Why it could not be set to this value when it was applied last."""
 
     @property
     def matches(self) -> bool | None:
@@ -92,7 +92,7 @@ def drift(session: Session, server: Server, view: ServerView | None = None) -> l
     view = view or session.get(ServerView, (server.id, "config"))
     has: Mapping[str, str] | None = view.data if view is not None else None
     told = session.get(ServerView, (server.id, REFUSED_VIEW))
-    refused: Mapping[str, str] = told.data if told is not None else {}
+    refused: Mapping[str, Mapping[str, str]] = told.data if told is not None else {}
     return [
         ConfigLine(
             key=line["key"],
@@ -100,7 +100,12 @@ def drift(session: Session, server: Server, view: ServerView | None = None) -> l
             wanted=line["value"],
             has=None if has is None else str(has.get(line["key"], "")),
             how=line["how"],
-            refused=refused.get(line["key"], ""),
+            refused=_reason(refused.get(line["key"], {}), line["value"]),
         )
         for line in server_settings(server, "all")
     ]
+
+
+def _reason(told: Mapping[str, str], wanted: str) -> str:
+    """Why this value was refused; what was said of another one says nothing about it."""
+    return told.get("reason", "") if told.get("asked") == wanted else ""

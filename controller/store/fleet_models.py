@@ -21,7 +21,7 @@ class ServerView(Base):
     server_id: Mapped[int] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
     """``config`` (settings by key), ``packages``, ``addresses``, ``services``, ``users`` (lists); ``refused``: by key
-    why a setting could not be set when it was pushed last."""
+    the value that a setting could not be set to when it was pushed last (``asked``), and the ``reason``."""
     data: Mapped[Any] = mapped_column(JSON)
     at: Mapped[dt.datetime] = mapped_column(default=utcnow)
 

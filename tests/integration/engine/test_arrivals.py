@@ -125,7 +125,11 @@ def test_of_a_push_that_was_partly_refused_the_rest_is_known_and_the_reasons_too
             lines = group_config.drift(session, session.scalars(select(Server).where(Server.name == "w1")).one())
         return sorted(lines, key=lambda line: line.key)
 
-    facts = {"settings": {"LANGUAGE": "en", "TITLE": "Acme"}, "refused": {"LANGUAGE": "language pl doesn't exist"}}
+    facts = {
+        "settings": {"LANGUAGE": "en", "TITLE": "Acme"},
+        "refused": {"LANGUAGE": "language pl doesn't exist"},
+        "asked": {"LANGUAGE": "pl"},
+    }
     failed = Outcome(ok=False, changed=True, facts=facts, error_class=ErrorClass.BAD_ARGUMENT, error="1 of 2")
     assert [(line.matches, line.refused) for line in push(failed, check=True)] == [(False, ""), (False, "")]
     assert [(line.matches, line.refused) for line in push(failed)] == [
@@ -137,6 +141,12 @@ def test_of_a_push_that_was_partly_refused_the_rest_is_known_and_the_reasons_too
         assert resource.applied_generation < resource.generation
     # What ended at once says nothing about single settings.
     assert push(Outcome(ok=False, error_class=ErrorClass.BAD_ARGUMENT, error="no"))[0].refused
+    # Nor does what was said of one value about another.
+    for language, told in (("de", ""), ("pl", "language pl doesn't exist")):
+        group_config.set_config(fleet, "test", "g", "all", {"LANGUAGE": language})
+        with fleet.database.read() as session:
+            server = session.scalars(select(Server).where(Server.name == "w1")).one()
+            assert {line.key: line.refused for line in group_config.drift(session, server)}["LANGUAGE"] == told
     done = Outcome(ok=True, changed=True, facts={"settings": {"LANGUAGE": "pl", "TITLE": "Acme"}})
     assert [(line.matches, line.refused) for line in push(done)] == [(True, ""), (True, "")]
 

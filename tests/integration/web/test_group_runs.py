@@ -111,6 +111,7 @@ def test_what_was_refused_stands_with_its_reason_beside_what_was_changed(managed
     has = {"WEBMAIL_ALIAS": "post", "LANGUAGE": "en"}
     diff = {"before": {**has, "WEBMAIL_ALIAS": "webmail"}, "after": has}
     facts = {"refused": {"LANGUAGE": "no <such> language here", "NOT_KNOWN": "neither"}, "besides": "nginx is down"}
+    facts["asked"] = {"LANGUAGE": "pl"}
     with managed.fleet.database.write() as session:
         task = next(t for t in session.get_one(Pipeline, pipeline.id).tasks if t.server.name == "mail01")
         task.changed, task.result = True, {"diff": diff, "facts": facts}
