@@ -61,12 +61,12 @@ CAPABILITY_WORDS = {"web": "Web", "mail": "Mail", "dns": "DNS"}
 
 
 ACTIVITY_STATES = {
-    "task.running": ("Started", "busy"),
+    "task.running": ("Started", "quiet"),
     "task.succeeded": ("Done", "good"),
     "task.failed": ("Did not work", "bad"),
     "task.retrying": ("Trying again", "warn"),
     "task.interrupted": ("Trying again", "warn"),
-    "task.retry": ("Trying again", "busy"),
+    "task.retry": ("Trying again", "quiet"),
     "task.cancelled": ("Cancelled", "quiet"),
     "task.cancel": ("Cancelled", "quiet"),
     "service.error": ("Problem", "bad"),

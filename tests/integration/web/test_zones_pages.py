@@ -7,9 +7,9 @@ from html import unescape
 import pytest
 from sqlalchemy import select
 
-from controller.domain.words import Desired
+from controller.domain.words import Desired, ServiceStatus
 from controller.store.base import utcnow
-from controller.store.models import Resource, Server
+from controller.store.models import Resource, Server, Service
 from controller.store.work_models import LongRun
 from controller.store.zone_models import Zone, ZoneAnswer, ZoneRecord
 from tests.integration.web.world import World, finish
@@ -146,6 +146,19 @@ def test_the_page_names_the_placeholder_that_keeps_a_record_out(world: World) ->
     assert "Left out for now" in page
     assert "{domainkey}" in page
     assert "{ns8}" not in page
+
+
+def test_a_zone_that_its_service_holds_up_says_so(world: World) -> None:
+    written(world, "anna.example")
+    zone = zone_of(world, "anna.example")
+    page, words = f"/admin/zones/{zone.id}", "It waits for its service"
+    with world.fleet.database.write() as session:
+        session.get_one(Service, zone.service_id).status = ServiceStatus.ERROR
+    assert words not in world.browser("support").get(page).text, "nothing is to be written"
+    with world.fleet.database.write() as session:
+        query = select(Resource).where(Resource.name == "anna.example", Resource.action == "dns.zone")
+        session.scalars(query.limit(1)).one().generation += 1
+    assert words in world.browser("support").get(page).text
 
 
 def test_own_records_are_added_changed_and_deleted(world: World) -> None:
