@@ -179,8 +179,8 @@ class Settings(Many[ConfigState]):
         try:
             yield
         finally:
-            damaged = self.panel.conf_damaged()
-            self.panel.put_conf_back()
+            damaged = self.panel.conf_damaged(now=True)
+            self.panel.put_conf_back(now=True)
         if damaged:
             raise PanelError("hestia.conf could not be written: is the disk full?", error_class="no_room")
 

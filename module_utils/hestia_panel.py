@@ -266,11 +266,14 @@ class Panel:
         """A second name that hestia_config gives the present hestia.conf before the panel writes to it."""
         return f"{self.conf_path}.hestia-fleet"
 
-    def conf_damaged(self) -> bool:
-        """Whether hestia.conf has lost lines since it was given its second name."""
-        return not read_file(self.conf_kept).keys() <= read_file(self.conf_path).keys()
+    def conf_damaged(self, *, now: bool) -> bool:
+        """Whether hestia.conf has lost lines since it was given its second name. When that was not just now, somebody
+        may have removed one: then only an end that was cut off (the panel sorts the lines) is a damage."""
+        before, present = read_file(self.conf_kept).keys(), read_file(self.conf_path).keys()
+        lost = before - present
+        return bool(lost) and (now or not present or max(present) < min(lost))
 
-    def put_conf_back(self) -> None:
+    def put_conf_back(self, *, now: bool = False) -> None:
         """The panel moves hestia.conf away to write a setting; killed at that moment it leaves itself without, and on a
         full disk it writes back less than there was."""
         spare, kept = f"{self.conf_path}.bak", self.conf_kept
@@ -278,7 +281,7 @@ class Panel:
         if lost:
             os.replace(spare, self.conf_path)
         if os.path.exists(kept):
-            if self.conf_damaged():
+            if self.conf_damaged(now=now):
                 os.replace(kept, self.conf_path)
                 lost = True
             else:

@@ -212,11 +212,20 @@ def test_a_full_disk_does_not_cost_the_panel_its_settings(server: SandboxServer)
     twice(Settings, settings=[wish("INACTIVE_SESSION_TIMEOUT", "33")])
 
 
+def test_what_somebody_removed_after_a_module_was_killed_stays_away(server: SandboxServer) -> None:
+    path = server.hestia / "conf/hestia.conf"
+    spare = server.hestia / "conf/hestia.conf.hestia-fleet"
+    spare.write_text(path.read_text() + "DNS_CLUSTER='yes'\n")
+    done = twice(Settings, settings=[wish("INACTIVE_SESSION_TIMEOUT", "35")])
+    assert done["repaired"] == []
+    assert "DNS_CLUSTER=" not in path.read_text()
+    assert not spare.exists()
+
+
 def test_a_module_that_was_killed_leaves_no_empty_hestia_conf(server: SandboxServer) -> None:
     path = server.hestia / "conf/hestia.conf"
     (server.hestia / "conf/hestia.conf.hestia-fleet").write_text(path.read_text())
-    lost = [line for line in path.read_text().splitlines() if not line.startswith("MAIL_SYSTEM")]
-    path.write_text("\n".join(lost))
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if line < "MAIL_SYSTEM"))
     done = twice(Settings, settings=[wish("INACTIVE_SESSION_TIMEOUT", "34")])
     assert done["repaired"] == ["hestia.conf"]
     assert conf(server)["MAIL_SYSTEM"] == "exim4"
