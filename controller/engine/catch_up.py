@@ -6,7 +6,7 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from controller.domain.failures import BLOCKS_SERVER
-from controller.domain.words import MOVING_TASK_STATES, RUNNABLE, ZONE_ACTION, ServiceStatus, TaskStatus
+from controller.domain.words import MOVING_TASK_STATES, RUNNABLE, ZONE_ACTION, Desired, ServiceStatus, TaskStatus
 from controller.engine import journal, lifecycle
 from controller.engine.dispatch import Ready
 from controller.engine.planning import DEPLOYMENT
@@ -17,6 +17,7 @@ from controller.store.database import Database
 from controller.store.models import Resource, Server, Service, Task, TaskNeed
 
 OTHER = aliased(Task)
+UNDER_ZONE = ("dns.account", "dns.package")
 AT_ONCE = 50
 """Tasks or zones of one round and server."""
 
@@ -72,8 +73,8 @@ def _given_up(session: Session, server_id: int) -> tuple[Ready, int]:
 
 
 def _missed_zones(session: Session, server_id: int) -> tuple[Ready, int]:
-    """Zones that this nameserver has not confirmed, that nothing is under way for and that it has not refused; how
-    many."""
+    """Zones that this nameserver has not confirmed, and accounts of zones that left it and are still there, that
+    nothing is under way for and that it has not refused; how many."""
     on_its_way = exists().where(Task.resource_id == Resource.id, Task.status.in_(MOVING_TASK_STATES))
     newest = (
         select(func.max(OTHER.id))
@@ -86,12 +87,14 @@ def _missed_zones(session: Session, server_id: int) -> tuple[Ready, int]:
         Task.status == TaskStatus.FAILED,
         Task.error_class.not_in([kind.value for kind in BLOCKS_SERVER]),
     )
+    held = exists().where(Task.resource_id == Resource.id, Task.status == TaskStatus.HELD)
+    leftover = and_(Resource.desired == Desired.ABSENT, ~held)
     query = (
         select(Resource)
         .join(Service, Service.id == Resource.service_id)
         .where(
             Resource.server_id == server_id,
-            Resource.action == ZONE_ACTION,
+            or_(Resource.action == ZONE_ACTION, and_(Resource.action.in_(UNDER_ZONE), leftover)),
             Resource.applied_generation != Resource.generation,
             Service.status.in_((ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED)),
             ~on_its_way,
@@ -102,7 +105,10 @@ def _missed_zones(session: Session, server_id: int) -> tuple[Ready, int]:
     )
     ready: Ready = []
     found = session.scalars(query).all()
+    missed: dict[int, list[Resource]] = {}
     for resource in found:
-        service = session.get_one(Service, resource.service_id)
-        ready += bring_up(session, service, [resource], journal.ENGINE, priority=DEPLOYMENT)[1]
+        missed.setdefault(resource.service_id or 0, []).append(resource)
+    for service_id, resources in missed.items():
+        service = session.get_one(Service, service_id)
+        ready += bring_up(session, service, resources, journal.ENGINE, priority=DEPLOYMENT)[1]
     return ready, len(found)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from controller.domain.words import ServerStatus, ServiceStatus
+from controller.domain.words import ServerStatus, ServiceStatus, TaskStatus
 from controller.engine import lifecycle, zone_rollout
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
-from controller.operations import groups, services
+from controller.operations import groups, services, task_bulk, tasks
 from controller.store.models import Resource, Server, Task
 from tests.support.rows import GOOD, come_back, give_up, order, status, work
 from tests.support.storages import MOSTLY_SQLITE
@@ -163,3 +163,28 @@ def test_a_nameserver_that_is_back_does_not_do_what_it_missed_before_its_zone_wa
     # The package was tried once before, and is removed last.
     assert ran_on(fleet, "n2") == ["dns.package", "dns.zone", "dns.account", "dns.package"]
     assert zone_on(fleet, "n2") == ""
+
+
+def test_what_was_left_of_a_zone_on_a_nameserver_that_was_away_goes_although_its_tasks_are_forgotten(
+    fleet: Fleet,
+) -> None:
+    order(fleet, "customer.com")
+    work(fleet)
+    groups.attach_dns(fleet, "staff", "g", ["n1"])
+    roll(fleet)
+    end(fleet, begin(fleet, "dns.zone", "n2"))
+    work(fleet, away="n2")
+    give_up(fleet)
+    with fleet.database.read() as session:
+        held = session.scalars(select(Task.id).where(Task.status == TaskStatus.HELD)).one()
+    tasks.cancel(fleet, "staff", held)
+    with fleet.database.read() as session:
+        over = select(Task.id).where(Task.status.in_((TaskStatus.FAILED, TaskStatus.CANCELLED)))
+        forgotten = session.scalars(over).all()
+    task_bulk.run(fleet, "staff", "delete", ids=forgotten)
+    before = newest_task(fleet)
+    come_back(fleet, "n2")
+    assert ran_on(fleet, "n2", before) == ["dns.account", "dns.package"]
+    with fleet.database.read() as session:
+        left = select(Resource.action).join(Server, Server.id == Resource.server_id).where(Server.name == "n2")
+        assert session.scalars(left).all() == []
