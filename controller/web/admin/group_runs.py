@@ -90,6 +90,8 @@ class Place:
             return "Cancelled", "quiet"
         if self.task.action not in PUSHES and self.thing.found is Found.SAME:
             return "Done", "good"
+        if self.refusals:
+            return f"{len(self.refusals)} could not be set", "bad"
         return (CHECKED if self.check else APPLIED)[self.thing.found]
 
     @property

@@ -127,7 +127,7 @@ def test_what_was_refused_stands_with_its_reason_beside_what_was_changed(managed
         assert "nginx is down" in text
         assert "Name of webmail" in text
         assert 'class="mono">webmail</td>' in text
-    assert "Did not work" in text
+    assert "2 could not be set" in text
     assert "Match" in text
     assert "Refused" in text
     assert ">Drift<" not in raw
