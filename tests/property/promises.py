@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
@@ -15,6 +16,8 @@ from controller.store.models import Pipeline, Resource, Server, ServerLock, Serv
 
 DEAD = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 MOVING = (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.WAITING)
+PART_OF_ZONES = (".zone", ".package", ".account")
+"""What a change of a zone may touch; the last two where an account comes to carry one."""
 SETTLED = {
     ServiceStatus.ACTIVE: Desired.ACTIVE,
     ServiceStatus.SUSPENDED: Desired.SUSPENDED,
@@ -22,9 +25,10 @@ SETTLED = {
 }
 
 
-def check(session: Session, lease: dt.timedelta) -> None:
-    """Every promise about rows, one after the other."""
-    tasks = {task.id: task for task in session.scalars(select(Task))}
+def check(session: Session, lease: dt.timedelta, *, zones_apart: bool = False) -> None:
+    """Every promise about rows, one after the other; ``zones_apart`` where zones change beside their services' own
+    lives, so that a live service's may be behind."""
+    tasks = {task.id: task for task in session.scalars(select(Task).order_by(Task.id))}
     needs: dict[int, list[int]] = defaultdict(list)
     for need in session.scalars(select(TaskNeed)):
         needs[need.task_id].append(need.needs_id)
@@ -39,9 +43,10 @@ def check(session: Session, lease: dt.timedelta) -> None:
     for pipeline in pipelines:
         is_over = all(task.status in FINAL_TASK_STATES for task in pipeline.tasks)
         assert (pipeline.finished_at is not None) == is_over, f"pipeline {pipeline.id}"
-    newest = {p.service_id: p for p in pipelines if p.reason not in (Reason.VERIFY, Reason.CHECK)}
+    newest = {p.service_id: p for p in pipelines if p.reason not in (Reason.VERIFY, Reason.CHECK, Reason.ZONE)}
+    latest = {task.resource_id: task.id for task in tasks.values() if task.resource_id and not task.check_mode}
     for service in session.scalars(select(Service).options(selectinload(Service.resources))):
-        _service(service, newest.get(service.id))
+        _service(service, newest.get(service.id), latest, zones_apart)
     for server in session.scalars(select(Server)):
         assert (server.blocked_since is None) == (server.blocked_cause is None)
 
@@ -117,22 +122,30 @@ def _servers(tasks: dict[int, Task], locks: dict[int, ServerLock], lease: dt.tim
         assert holder.status is TaskStatus.RUNNING or lock.fence < holder.fence, "the lock of a task that is over"
 
 
-def _late_nameservers(service: Service, newest: Pipeline | None) -> set[TaskStatus]:
+def _late_nameservers(service: Service, tasks: Collection[Task], zones_apart: bool) -> set[TaskStatus]:
     """States of what a live service leaves to nameservers that are or were away, while another one serves its zone."""
-    if service.status not in (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED) or newest is None:
+    left = [task for task in tasks if task.status is not TaskStatus.SUCCEEDED]
+    if service.status not in (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED) or not left:
         return set()
-    served = [r for r in service.resources if r.action == "dns.zone" and r.applied_generation == r.generation]
-    left = [task for task in newest.tasks if task.status is not TaskStatus.SUCCEEDED and not _is_history(task)]
-    assert not left or served, f"service {service.id} is live, but no nameserver serves it"
+    copies = [r for r in service.resources if r.action == "dns.zone" and r.applied_generation]
+    served = [r for r in copies if r.applied_generation == r.generation or zones_apart]
+    assert served, f"service {service.id} is live, but no nameserver serves it"
     assert all(task.action.startswith("dns.") for task in left), f"service {service.id} is live without {left}"
     return {task.status for task in left}
 
 
-def _service(service: Service, newest: Pipeline | None) -> None:
+def _is_replaced(task: Task, latest: Mapping[int, int]) -> bool:
+    """Was cancelled, and a later change of its zone does the same."""
+    return task.status is TaskStatus.CANCELLED and latest.get(task.resource_id or 0, task.id) != task.id
+
+
+def _service(service: Service, newest: Pipeline | None, latest: Mapping[int, int], zones_apart: bool) -> None:
     """A service says what its newest pipeline does; one that was deleted had come to its end."""
-    states = {task.status for task in newest.tasks if not _is_history(task)} if newest is not None else set()
+    tasks = newest.tasks if newest is not None else []
+    mine = [task for task in tasks if not _is_history(task) and not _is_replaced(task, latest)]
+    states = {task.status for task in mine}
     words = f"service {service.id} is {service.status.value}, its tasks are {sorted(states)}"
-    late = _late_nameservers(service, newest)
+    late = _late_nameservers(service, mine, zones_apart)
     states -= late
     assert (service.error is not None) == (service.status is ServiceStatus.ERROR), words
     assert service.status is ServiceStatus.ERROR or not states & set(DEAD), words
@@ -145,7 +158,9 @@ def _service(service: Service, newest: Pipeline | None) -> None:
         behind = [
             (r.id, r.action)
             for r in service.resources
-            if r.applied_generation != r.generation and not (late and r.action.startswith("dns."))
+            if r.applied_generation != r.generation
+            and not (late and r.action.startswith("dns."))
+            and not (zones_apart and r.action.endswith(PART_OF_ZONES))
         ]
         assert not behind, f"{words}, but {behind} are not as wished"
     if service.status is ServiceStatus.TERMINATED:

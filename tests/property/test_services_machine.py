@@ -280,14 +280,17 @@ class Services(RuleBasedStateMachine):
             return
         with self.fleet.database.read() as session:
             promises.check(session, dt.timedelta(seconds=self.fleet.settings.lease_seconds))
+        self.fences_only_rise()
+        for service in self.services():
+            assert service.desired is self.wishes[service.id], "the latest wish is the one that counts"
+
+    def fences_only_rise(self) -> None:
         current = {task.id: task for task in self.world.rows(Task)}
         for task in current.values():
             assert task.fence >= self.fences.get(task.id, 0), "fences only rise"
             self.fences[task.id] = task.fence
         for task_id in self.fences.keys() - current.keys():
             self.fences[task_id] = NEVER_AGAIN
-        for service in self.services():
-            assert service.desired is self.wishes[service.id], "the latest wish is the one that counts"
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):

@@ -8,12 +8,13 @@ import functools
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, func, literal_column, select, update
+from sqlalchemy.orm import Session
 
 from controller.automation.runner import Outcome
 from controller.domain.failures import NEVER_RETRIED, ErrorClass
@@ -45,9 +46,8 @@ CLOCKS: dict[type[Base], tuple[str, ...]] = {
 }
 
 
-@functools.cache
-def prepared() -> Path:
-    """A data folder with four servers and four products, made once; examples copy it."""
+def prepare(fill: Callable[[Session], None]) -> Path:
+    """A data folder with retries that are quick and what ``fill`` adds, to be copied by examples."""
     home = Path(tempfile.mkdtemp(prefix="hestia-fleet-property-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     settings = Settings(home=home)
@@ -59,28 +59,7 @@ def prepared() -> Path:
         kinds = {kind: policy for kind in ErrorClass if kind not in NEVER_RETRIED | {ErrorClass.UNREACHABLE}}
         patient = PolicyOptions(attempts=5, delay=10, growth=2, delay_max=100, jitter=0.2)
         save(session, RetryOptions(classes=kinds | {ErrorClass.UNREACHABLE: patient}), "test")
-        group = ServerGroup(name="g")
-        session.add(group)
-        session.flush()
-        for name, roles in (("a", ("web", "mail")), ("b", ("web",)), ("n", ("dns",))):
-            server = _server(name, *roles)
-            if "dns" in roles:
-                group.dns_servers.append(server)
-            else:
-                server.group = group
-            session.add(server)
-        alone = ServerGroup(name="alone", servers=[_server("u", *ROLES)])
-        alone.dns_servers = list(alone.servers)
-        session.add(alone)
-        session.flush()
-        for name, wanted, where, quota in (
-            ("all", ROLES, group, 100),
-            ("more", ROLES, group, 200),
-            ("web", ["web"], group, 100),
-            ("one", ROLES, alone, 100),
-        ):
-            limits = {"web_disk_quota": quota}
-            session.add(Product(name=name, mode=Mode.SPLIT, roles=wanted, group_id=where.id, limits=limits))
+        fill(session)
     with fleet.database.engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -88,7 +67,39 @@ def prepared() -> Path:
     return home
 
 
-def _server(name: str, *roles: str) -> Server:
+@functools.cache
+def prepared() -> Path:
+    """Four servers and four products, made once."""
+    return prepare(_four_servers)
+
+
+def _four_servers(session: Session) -> None:
+    group = ServerGroup(name="g")
+    session.add(group)
+    session.flush()
+    for name, roles in (("a", ("web", "mail")), ("b", ("web",)), ("n", ("dns",))):
+        server = new_server(name, *roles)
+        if "dns" in roles:
+            group.dns_servers.append(server)
+        else:
+            server.group = group
+        session.add(server)
+    alone = ServerGroup(name="alone", servers=[new_server("u", *ROLES)])
+    alone.dns_servers = list(alone.servers)
+    session.add(alone)
+    session.flush()
+    for name, wanted, where, quota in (
+        ("all", ROLES, group, 100),
+        ("more", ROLES, group, 200),
+        ("web", ["web"], group, 100),
+        ("one", ROLES, alone, 100),
+    ):
+        limits = {"web_disk_quota": quota}
+        session.add(Product(name=name, mode=Mode.SPLIT, roles=wanted, group_id=where.id, limits=limits))
+
+
+def new_server(name: str, *roles: str) -> Server:
+    """A HestiaCP server that may host these."""
     return Server(
         name=name,
         driver=Driver.HESTIACP,
@@ -110,13 +121,13 @@ class Attempt:
 class World:
     """One installation, its servers, and a clock that can be moved."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Callable[[], Path] = prepared, panels: Panels | None = None) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="hestia-fleet-example-"))
         for name in ("fleet.db", "secret.key"):
-            shutil.copy(prepared() / name, self.home)
+            shutil.copy(source() / name, self.home)
         self.fleet = Fleet.open(Settings(home=self.home))
         event.listen(self.fleet.database.engine, "connect", _careless)
-        self.panels = Panels()
+        self.panels = panels or Panels()
         self._trouble = _Trouble()
         logging.getLogger("controller").addHandler(self._trouble)
         self._reconciler = Reconciler(self.fleet)
@@ -162,11 +173,14 @@ class World:
         if held is None:
             return None
         with self.fleet.database.read() as session:
-            task = session.get_one(Task, task_id)
-            resource = task.resource
-            user = resource.account.username if resource is not None and resource.account is not None else None
-            desired = resource.desired if resource is not None else Desired.ACTIVE
-            return Attempt(held, Step(task.server_id, task.action, task.target, user, desired, task.check_mode))
+            return Attempt(held, self.read(session, session.get_one(Task, task_id), held))
+
+    def read(self, session: Session, task: Task, _held: Claim) -> Step:
+        """What a worker reads before it runs a task that it holds."""
+        resource = task.resource
+        user = resource.account.username if resource is not None and resource.account is not None else None
+        desired = resource.desired if resource is not None else Desired.ACTIVE
+        return Step(task.server_id, task.action, task.target, user, desired, task.check_mode)
 
     def finish(self, attempt: Attempt, outcome: Outcome, last_seq: int = 0) -> bool:
         """Write a result; False when it was not taken."""
