@@ -87,7 +87,7 @@ def run(
     """
     folder = run_dir / job.name
     verdict = _Verdict()
-    stopped = False
+    prepared = stopped = False
     worker = os.getpid()
 
     def handle(event: dict[str, Any]) -> bool:
@@ -106,6 +106,7 @@ def run(
 
     try:
         _prepare(job, run_dir, folder, warm)
+        prepared = True
         result = ansible_runner.run(
             private_data_dir=str(folder),
             # It starts in this folder, which stays: another worker may remove the run's own when it is late.
@@ -122,6 +123,9 @@ def run(
         )
         return verdict.outcome(str(result.status), result.rc, stopped=stopped)
     except Exception as problem:
+        if prepared and not folder.exists():
+            # The worker stood still longer than its lease, and the run was ended for it.
+            return _killed()
         return Outcome(ok=False, error_class=ErrorClass.INTERNAL, error=f"the run could not start: {problem}")
     finally:
         if os.getpid() != worker:
@@ -266,6 +270,10 @@ def run_environment(run_dir: Path, folder: Path) -> dict[str, str]:
     }
 
 
+def _killed() -> Outcome:
+    return Outcome(ok=False, stopped=True, error_class=ErrorClass.INTERRUPTED, error="the run was killed")
+
+
 class _Verdict:
     """Reads the event stream for what the run came to."""
 
@@ -311,7 +319,7 @@ class _Verdict:
         elif self.failure is not None:
             kind, words = self.failure
         elif self.stats is None and (code is None or code < 0 or code in KILLED):
-            return Outcome(ok=False, stopped=True, error_class=ErrorClass.INTERRUPTED, error="the run was killed")
+            return _killed()
         else:
             kind, words = ErrorClass.INTERNAL, f"Ansible ended with status {status}, exit code {code} and no result"
         return Outcome(False, self.changed, self.facts, self.actions, self.repaired, self.diff, kind, words)
