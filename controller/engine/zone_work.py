@@ -44,8 +44,8 @@ def zone_changed(
     run_id: int | None = None,
     spare_held: bool = False,
 ) -> tuple[Pipeline | None, Ready]:
-    """The zone shall be other than it was: every nameserver is told, and ``also`` these resources. ``turned`` are those
-    that were to come and shall go now, or the other way round.
+    """The zone shall be other than it was: every nameserver is told, and ``also`` these resources, whatever else is
+    planned for them. ``turned`` are those that were to come and shall go now, or the other way round.
 
     A copy whose task has not started yet needs no other: a task reads the wish when it runs. None when that is so
     for all of them.
@@ -53,11 +53,13 @@ def zone_changed(
     zones = copies(service)
     for resource in zones:
         resource.generation += 1
+    more = list(also)
     return bring_up(
         session,
         service,
-        [*zones, *also],
+        [*zones, *more],
         actor,
+        anew=more,
         turned=turned,
         priority=priority,
         run_id=run_id,
@@ -83,22 +85,24 @@ def bring_up(
     resources: Sequence[Resource],
     actor: str,
     *,
+    anew: Iterable[Resource] = (),
     turned: Iterable[Resource] = (),
     priority: int = DEPLOYMENT,
     run_id: int | None = None,
     spare_held: bool = False,
 ) -> tuple[Pipeline | None, Ready]:
-    """Tasks for these copies and for what they stand on and is not there yet.
+    """Tasks for these copies and for what they stand on and is not there yet; for a copy whose task is to come anyway
+    only if it is among those ``anew`` or ``turned``.
 
     A task that is held back by one that failed would come too late or never: it is replaced (unless ``spare_held``).
     So is every task that has not started of what has ``turned``: it was planned in the opposite order.
     """
     session.flush()
-    anew = {r.id for r in turned}
+    opposite = {r.id for r in turned}
     mine = [r.id for r in service.resources]
     counts = UNSTARTED if spare_held else COMING
     planned = select(Task.resource_id).where(Task.resource_id.in_(mine), Task.status.in_(counts), ~Task.check_mode)
-    coming = set(session.scalars(planned)) - anew
+    coming = set(session.scalars(planned)) - opposite - {r.id for r in anew}
     chosen = {r.id: r for r in resources if r.id not in coming}
     accounts = {r.account_id for r in chosen.values() if r.account_id is not None and r.action == ZONE_ACTION}
     for resource in service.resources:
@@ -118,7 +122,7 @@ def bring_up(
         run_id=run_id,
     )
     ready += _replace(session, pipeline, Task.resource_id.in_(chosen), (TaskStatus.HELD,))
-    ready += _replace(session, pipeline, Task.resource_id.in_(anew), UNSTARTED)
+    ready += _replace(session, pipeline, Task.resource_id.in_(opposite), UNSTARTED)
     return pipeline, ready
 
 

@@ -3,6 +3,7 @@ only what was confirmed since counts."""
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import select, update
 
 from controller.domain.words import ServerStatus, ServiceStatus, TaskStatus
@@ -133,13 +134,16 @@ def test_what_comes_back_in_the_middle_of_a_deployment_comes_in_the_order_of_a_s
     assert (zone_on(fleet, "n2"), status(fleet, service)) == ("active", ServiceStatus.ACTIVE)
 
 
-def test_a_suspended_site_stays_suspended_although_its_account_has_to_carry_a_zone(fleet: Fleet) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["at rest", "while it is redeployed"])
+def test_a_suspended_site_stays_suspended_although_its_account_has_to_carry_a_zone(fleet: Fleet, busy: bool) -> None:
     with fleet.database.write() as session:
         session.execute(update(Server).where(Server.name == "w1").values(can_dns=True))
     service = order(fleet, "customer.com")
     work(fleet)
     services.suspend(fleet, "staff", service.id)
     work(fleet)
+    if busy:
+        services.redeploy(fleet, "staff", service.id)
     before = newest_task(fleet)
     groups.attach_dns(fleet, "staff", "g", ["n1", "n2", "w1"])
     roll(fleet)
