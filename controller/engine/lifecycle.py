@@ -9,6 +9,7 @@ import datetime as dt
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -110,12 +111,14 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         return None
     _release(session, task)
     task.events_expected = last_seq
-    task.changed = outcome.changed
+    # What earlier attempts changed is not undone by another one; a look tells what it saw itself.
+    earlier = task.result if task.tries and not task.check_mode else {}
+    task.changed = outcome.changed or bool(earlier and task.changed)
     task.result = {
         "facts": {key: value for key, value in outcome.facts.items() if key not in BULKY_FACTS},
-        "actions": outcome.actions,
-        "repaired": outcome.repaired,
-        "diff": outcome.diff,
+        "actions": [*earlier.get("actions", ()), *outcome.actions],
+        "repaired": [*earlier.get("repaired", ()), *outcome.repaired],
+        "diff": _both(earlier.get("diff"), outcome.diff),
     }
     ready: Ready = []
     if outcome.ok:
@@ -130,6 +133,17 @@ def finish(session: Session, held: Claim, outcome: Outcome, last_seq: int) -> Re
         arrivals.partly_arrive(session, task, outcome)
         _fail(session, task, kind, outcome.error)
     return ready + _after(session, task)
+
+
+def _both(earlier: Any, later: Any) -> Any:
+    """Two differences, one after the other: from before the first to after the last."""
+    if not isinstance(earlier, dict) or not isinstance(later, dict):
+        return later or earlier
+    sides = [one.get(side) for side in ("before", "after") for one in (earlier, later)]
+    known = [dict(side) for side in sides if isinstance(side, dict)]
+    if len(known) < len(sides):
+        return later
+    return later | {"before": known[1] | known[0], "after": known[2] | known[3]}
 
 
 def take_back(session: Session, task_id: int, fence: int) -> Ready:

@@ -56,8 +56,10 @@ def rebuild(fleet: Fleet, actor: str, key: Key, what: str, users: Sequence[str] 
     """
     fields = Fields()
     fields.choice("what", what, REBUILDS)
-    if not all(isinstance(user, str) and USERNAME.fullmatch(user) for user in users):
-        fields.problem("users", "must be account names")
+    for user in users:
+        if not isinstance(user, str) or not USERNAME.fullmatch(user):
+            fields.problem("users", f"“{str(user)[:40]}” is not the name of an account")
+            break
     fields.finish()
     arguments = {"what": what, "users": list(users)}
     return _once(fleet, actor, key, REBUILD_ACTION, f"Rebuild {what}", arguments)

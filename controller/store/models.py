@@ -393,7 +393,7 @@ class Task(Base):
     error_class: Mapped[str | None] = mapped_column(String(30))
     error: Mapped[str | None] = mapped_column(Text)
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """``facts``, ``actions``, ``repaired`` and ``diff`` of the last attempt."""
+    """``facts`` of the last attempt; ``actions``, ``repaired`` and ``diff`` of all since a person asked for it."""
     events_expected: Mapped[int | None]
     """How many events all attempts have written; fewer stored means a loss."""
 

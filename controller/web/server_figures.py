@@ -195,9 +195,9 @@ def charts(history: History, driver: Driver = Driver.HESTIACP) -> list[Chart]:
 
 
 def in_words(known: Sequence[float], unit: str = "") -> str:
-    """``12 % now, 3 % to 40 %``."""
+    """``12 % last, 3 % to 40 %``; the last figure of a server that does not answer is an old one."""
     low, high = amount(min(known), unit), amount(max(known), unit)
-    return f"{amount(known[-1], unit)} now, " + (f"always {low}" if low == high else f"{low} to {high}")
+    return f"{amount(known[-1], unit)} last, " + (f"always {low}" if low == high else f"{low} to {high}")
 
 
 def amount(value: float, unit: str) -> str:

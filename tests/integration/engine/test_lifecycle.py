@@ -465,3 +465,35 @@ def test_a_lock_whose_holder_is_gone_does_not_block_for_ever(fleet: Fleet) -> No
             ServerLock(server_id=task.server_id, task_id=other.id, fence=1, until=utcnow() - dt.timedelta(seconds=1))
         )
     assert claim(fleet, task.id) is not None
+
+
+def test_what_an_earlier_attempt_changed_is_told_with_the_last(fleet: Fleet) -> None:
+    service = order(fleet)
+    task = task_of(fleet, "web.package")
+
+    def attempt(outcome: Outcome) -> Task:
+        with fleet.database.write() as session:
+            session.get_one(Task, task.id).not_before = None
+        held = claim(fleet, task.id)
+        assert held is not None
+        finish(fleet, held, outcome)
+        return task_of(fleet, "web.package")
+
+    first = {"before": {"a": "1", "b": "1"}, "after": {"a": "2", "b": "1"}}
+    second = {"before": {"a": "2", "b": "1"}, "after": {"a": "3", "b": "4"}}
+    refused = Outcome(
+        ok=False,
+        error_class=ErrorClass.BUSY,
+        error="no",
+        changed=True,
+        actions=["v-one"],
+        repaired=["half"],
+        diff=first,
+    )
+    assert attempt(refused).status is TaskStatus.QUEUED
+    done = attempt(Outcome(ok=True, changed=False, actions=["v-two"], diff=second))
+    assert (done.status, done.changed) == (TaskStatus.SUCCEEDED, True)
+    assert (done.result["actions"], done.result["repaired"]) == (["v-one", "v-two"], ["half"])
+    assert done.result["diff"] == {"before": {"a": "1", "b": "1"}, "after": {"a": "3", "b": "4"}}
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
