@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Optional
@@ -98,6 +98,7 @@ class Settings(Many[ConfigState]):
         wrong = {setting.key: setting for setting in self.settings if not self._right(setting, state)}
         if self.panel.check_mode:
             return Step("set values", lambda: None) if wrong else None
+        self._forget(self.values.keys() - wrong.keys())
         for key in wrong:
             if self._tried[key] >= _TRIES and key not in self.failures:
                 self.failures.add(key, self._trouble.get(key) or _in_vain())
@@ -109,6 +110,12 @@ class Settings(Many[ConfigState]):
         if ready:
             return self._step(ready[0], state)
         return Step("leave the others", partial(self._leave, left, wrong), tries=_ANY) if left else None
+
+    def _forget(self, right: Set[str]) -> None:
+        """Drop from the lock's note what a command that was killed had done to the end."""
+        done = {word for word in self.panel.unfinished if word.partition(" ")[0] in right}
+        if done:
+            self.panel.finish(done)
 
     def _held_up(self, setting: Setting, wrong: dict[str, Setting]) -> list[str]:
         """Settings that have to be right before this one is touched, and are not."""

@@ -93,6 +93,14 @@ def test_a_web_server_does_not_lose_a_database_tool(server: SandboxServer, web_s
     assert note_of(server) == {}
 
 
+def test_a_command_that_was_killed_when_all_was_done_is_not_remembered(server: SandboxServer) -> None:
+    """Who takes the tool off the server later does not get its includes back."""
+    wanted = wish("DB_PMA_ALIAS", "all-done", "pma_alias")
+    kill_in(server, "v-change-sys-db-alias", "end", [wanted])
+    twice(Settings, settings=[wanted])
+    assert note_of(server) == {}
+
+
 def test_an_emptied_hestia_conf_comes_back_with_whatever_is_done_next(server: SandboxServer) -> None:
     path = server.hestia / "conf/hestia.conf"
     sound = path.read_text()
