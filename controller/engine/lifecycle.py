@@ -247,15 +247,16 @@ def _succeed(session: Session, task: Task, outcome: Outcome) -> Ready:
     before, resource.facts = resource.facts, {**resource.facts, **outcome.facts}
     resource.applied_generation = max(resource.applied_generation, task.generation)
     resource.applied_at = utcnow()
-    if resource.desired is Desired.ABSENT and resource.applied_generation == resource.generation:
+    # What others wanted and could not do may have come true with it.
+    others = _others_about(session, task)
+    if is_gone := (resource.desired is Desired.ABSENT and resource.applied_generation == resource.generation):
         # The server has confirmed that it is gone.
-        others = _others_about(session, task)
         session.delete(resource)
         task.resource_id = None
         _forget_account(session, resource)
-        session.flush()
-        return [one for pipeline_id in others for one in _settle_other(session, pipeline_id)]
-    return follow_facts(session, resource, before)
+    session.flush()
+    ready = [one for pipeline_id in others for one in _settle_other(session, pipeline_id)]
+    return ready if is_gone else ready + follow_facts(session, resource, before)
 
 
 def _others_about(session: Session, task: Task) -> list[int]:

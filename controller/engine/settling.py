@@ -79,9 +79,24 @@ def _came_true(session: Session, task: Task) -> None:
     journal.record(session, task, words)
 
 
+def is_history(task: Task) -> bool:
+    """Whether a task came to nothing and what it was for has come true since all the same, by another task."""
+    if task.status not in DEAD or task.check_mode:
+        return False
+    resource = task.resource
+    if resource is None:
+        return task.is_moot
+    wanted = task.generation if task.generation is not None else resource.generation
+    return (
+        resource.applied_generation >= wanted
+        and None not in (resource.applied_at, task.finished_at)
+        and resource.applied_at > task.finished_at  # type: ignore[operator]
+    )
+
+
 def _as_needed(task: Task) -> TaskStatus:
-    """How a task looks to those that need it: nothing waits for the removal of what is gone."""
-    return TaskStatus.SUCCEEDED if task.is_moot and task.status in DEAD else task.status
+    """How a task looks to those that need it."""
+    return TaskStatus.SUCCEEDED if is_history(task) else task.status
 
 
 def is_overtaken(session: Session, task: Task) -> bool:
@@ -129,9 +144,9 @@ def _tell_service(session: Session, pipeline: Pipeline, tasks: Collection[Task])
 
 
 def _that_count(session: Session, tasks: Collection[Task]) -> list[Task]:
-    """Tasks without those that were cancelled because a newer change does the same, and those that came to nothing and
-    whose resource has gone all the same: removed by a later task, or with a server that is lost."""
-    tasks = [task for task in tasks if not (task.is_moot and task.status in DEAD)]
+    """Tasks without those that were cancelled because a newer change does the same, and those that came to nothing
+    although what they were for has come true: by a later task, or because it was lost with its server."""
+    tasks = [task for task in tasks if not is_history(task)]
     cancelled = [task.resource_id for task in tasks if task.status is TaskStatus.CANCELLED]
     if not cancelled:
         return tasks

@@ -89,8 +89,13 @@ def _place(task: Task, needed: list[Task], tasks: dict[int, Task], needs: dict[i
 
 
 def _is_history(task: Task) -> bool:
-    """Came to nothing, and what it was to remove has gone all the same."""
-    return task.is_moot and task.status in DEAD
+    """Came to nothing, and what it was for has come true since all the same."""
+    if task.status not in DEAD or task.check_mode or task.resource is None:
+        return task.is_moot and task.status in DEAD
+    one = task.resource
+    assert task.finished_at is not None
+    wanted = one.generation if task.generation is None else task.generation
+    return one.applied_generation >= wanted and (one.applied_at or task.finished_at) > task.finished_at
 
 
 def _is_hopeless(task: Task, tasks: dict[int, Task], needs: dict[int, list[int]]) -> bool:

@@ -10,7 +10,7 @@ from controller.domain.words import ServerStatus, ServiceStatus, TaskStatus
 from controller.engine import lifecycle, zone_rollout
 from controller.engine.fleet import Fleet
 from controller.engine.lifecycle import Claim
-from controller.operations import groups, services, task_bulk, tasks
+from controller.operations import groups, services, task_bulk, tasks, zones
 from controller.store.models import Resource, Server, Task
 from tests.support.rows import GOOD, come_back, give_up, order, status, work
 from tests.support.storages import MOSTLY_SQLITE
@@ -192,3 +192,15 @@ def test_what_was_left_of_a_zone_on_a_nameserver_that_was_away_goes_although_its
     with fleet.database.read() as session:
         left = select(Resource.action).join(Server, Server.id == Resource.server_id).where(Server.name == "n2")
         assert session.scalars(left).all() == []
+
+
+def test_a_service_that_a_zone_change_has_put_right_is_live_again(fleet: Fleet) -> None:
+    service = order(fleet, "customer.com")
+    work(fleet, failing=["dns.zone"])
+    assert status(fleet, service) is ServiceStatus.ERROR
+    zones.add_record(fleet, "staff", "customer.com", name="shop", type="A", value="192.0.2.7")
+    work(fleet)
+    assert status(fleet, service) is ServiceStatus.ACTIVE
+    with fleet.database.read() as session:
+        states = set(session.scalars(select(Task.status)))
+    assert states == {TaskStatus.SUCCEEDED, TaskStatus.FAILED}, "what waited for the zone was done too"
