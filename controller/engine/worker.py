@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
@@ -78,6 +78,9 @@ class Worker:
             return
         stop = threading.Event()
         with self._mutex:
+            if task_id in self._stop_task:
+                # This worker stood still and lost it meanwhile; that attempt may still be ending.
+                self._stop_task[task_id].set()
             self._held[task_id], self._stop_task[task_id] = held, stop
         if held.is_probe:
             self._probes.submit(self._run, held, stop)
@@ -92,8 +95,8 @@ class Worker:
             log.exception("task %s ended without a result; its lease will run out", held.task_id)
         finally:
             with self._mutex:
-                self._held.pop(held.task_id, None)
-                self._stop_task.pop(held.task_id, None)
+                if self._held.get(held.task_id) == held:
+                    del self._held[held.task_id], self._stop_task[held.task_id]
 
     def _attempt(self, held: Claim, stop: threading.Event) -> tuple[Outcome, int]:
         """Run the role; whatever goes wrong becomes an outcome."""
@@ -210,12 +213,14 @@ class Worker:
     def stop(self) -> None:
         """End running attempts; their tasks go back to the queue without spending an attempt."""
         self._stopping.set()
-        self._stop(set(self._stop_task))
+        self._stop(self._holding())
 
-    def _stop(self, task_ids: set[int]) -> None:
+    def _stop(self, claims: Iterable[Claim]) -> None:
+        """Stop these attempts; a newer one of the same task goes on."""
         with self._mutex:
-            for task_id in task_ids & set(self._stop_task):
-                self._stop_task[task_id].set()
+            for held in claims:
+                if self._held.get(held.task_id) == held:
+                    self._stop_task[held.task_id].set()
 
     def _holding(self) -> list[Claim]:
         with self._mutex:
@@ -234,7 +239,7 @@ class Worker:
                     self.fleet.settings.run_dir / run_name(claim.task_id, claim.fence),
                     self.fleet.settings.lease_seconds,
                 )
-        self._stop(lost)
+        self._stop(claim for claim in held if claim.task_id in lost)
 
     def watch(self) -> None:
         """Stop what somebody wants cancelled or given up, and everything when leases could not be renewed."""
@@ -242,14 +247,14 @@ class Worker:
         if not held:
             return
         if time.monotonic() - self._renewed > self.fleet.settings.lease_seconds:
-            self._stop({claim.task_id for claim in held})
+            self._stop(held)
             return
         with self.fleet.database.read() as session:
             rows = session.execute(
                 select(Task.id, Task.fence, Task.cancel_requested).where(Task.id.in_([one.task_id for one in held]))
             )
             now = {row.id: (row.fence, row.cancel_requested) for row in rows}
-        self._stop({one.task_id for one in held if now.get(one.task_id) != (one.fence, False)})
+        self._stop(one for one in held if now.get(one.task_id) != (one.fence, False))
 
     def reconcile(self) -> None:
         """One round of housekeeping; the warm server is looked after too."""
