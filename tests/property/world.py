@@ -27,7 +27,17 @@ from controller.engine.lifecycle import Claim
 from controller.engine.reconcile import Reconciler
 from controller.settings import Settings
 from controller.store.base import Base, utcnow
-from controller.store.models import Activity, OperationLog, Pipeline, Product, Server, ServerGroup, ServerLock, Task
+from controller.store.models import (
+    Activity,
+    OperationLog,
+    Pipeline,
+    Product,
+    Resource,
+    Server,
+    ServerGroup,
+    ServerLock,
+    Task,
+)
 from controller.store.options import save
 from controller.store.schema import upgrade
 from controller.store.vault import create_key
@@ -40,6 +50,7 @@ CLOCKS: dict[type[Base], tuple[str, ...]] = {
     Task: ("not_before", "lease_until", "queued_at", "started_at", "finished_at"),
     Pipeline: ("created_at", "finished_at"),
     ServerLock: ("until",),
+    Resource: ("applied_at",),
     Server: ("blocked_since", "checked_at"),
     Activity: ("at",),
     OperationLog: ("at",),
