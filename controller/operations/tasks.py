@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, VERIFY_ACTION, TaskStatus
@@ -37,6 +37,9 @@ def retry_one(session: Session, actor: str, task: Task) -> Ready:
         raise Refused(f"task {task.id} was about {task.target}, which is gone")
     if task.action == VERIFY_ACTION:
         raise Refused(f"task {task.id} belongs to a drift check; start a new one")
+    if (newer := _newer_about_the_same(session, task)) is not None:
+        # It was planned in the order of a wish that counts no more.
+        raise Refused(f"task {newer} is newer and about the same; retry that one, or redeploy the service")
     ready = lifecycle.queue_again(session, task)
     note(
         session,
@@ -48,6 +51,13 @@ def retry_one(session: Session, actor: str, task: Task) -> Ready:
         task_id=task.id,
     )
     return ready
+
+
+def _newer_about_the_same(session: Session, task: Task) -> int | None:
+    if task.resource_id is None or task.check_mode:
+        return None
+    same = select(func.max(Task.id)).where(Task.resource_id == task.resource_id, Task.id > task.id, ~Task.check_mode)
+    return session.scalar(same)
 
 
 def cancel(fleet: Fleet, actor: str, task_id: int) -> Task:

@@ -320,19 +320,21 @@ def test_terminating_in_the_middle_of_a_deployment_ends_in_terminated(fleet: Fle
     assert status(fleet, service.id) is ServiceStatus.TERMINATED
 
 
-def _terminated_twice(fleet: Fleet) -> Service:
-    """A service whose termination was asked for twice: each task of the first is overtaken by one of the second."""
+def _terminated_twice(fleet: Fleet) -> tuple[Service, Task, Task]:
+    """A service whose termination was asked for twice, and the tasks that remove its zone from one nameserver: the
+    older one is to run again beside the newer one."""
     service = order(fleet)
     run_all(fleet)
     services.terminate(fleet, "test", service.id)
     services.terminate(fleet, "test", service.id)
-    return service
+    old, new = task_of(fleet, "dns.zone", 2), task_of(fleet, "dns.zone", 4)
+    with fleet.database.write() as session:
+        lifecycle.queue_again(session, session.get_one(Task, old.id))
+    return service, old, new
 
 
 def test_what_an_older_task_removed_needs_no_newer_one(fleet: Fleet) -> None:
-    service = _terminated_twice(fleet)
-    old, new = task_of(fleet, "dns.zone", 2), task_of(fleet, "dns.zone", 4)
-    task_operations.retry(fleet, "test", old.id)
+    service, old, new = _terminated_twice(fleet)
     held = claim(fleet, new.id)
     assert held is not None
     with fleet.database.write() as session:
@@ -349,11 +351,9 @@ def test_what_an_older_task_removed_needs_no_newer_one(fleet: Fleet) -> None:
 
 
 def test_nothing_waits_for_a_cancelled_removal_of_what_is_gone(fleet: Fleet) -> None:
-    service = _terminated_twice(fleet)
-    old, new = task_of(fleet, "dns.zone", 2), task_of(fleet, "dns.zone", 4)
+    service, old, new = _terminated_twice(fleet)
     task_operations.cancel(fleet, "test", new.id)
     assert status(fleet, service.id) is ServiceStatus.ERROR
-    task_operations.retry(fleet, "test", old.id)
     held = claim(fleet, old.id)
     assert held is not None
     ready = finish(fleet, held)
@@ -362,6 +362,20 @@ def test_nothing_waits_for_a_cancelled_removal_of_what_is_gone(fleet: Fleet) -> 
     assert status(fleet, service.id) is ServiceStatus.TERMINATED
     with pytest.raises(Refused, match="is gone"):
         task_operations.retry(fleet, "test", new.id)
+
+
+def test_only_the_newest_task_about_a_thing_is_tried_again(fleet: Fleet) -> None:
+    service = order(fleet)
+    services.suspend(fleet, "test", service.id)
+    services.unsuspend(fleet, "test", service.id)
+    old, newest = task_of(fleet, "web.account"), task_of(fleet, "web.account", 1)
+    assert old.status is TaskStatus.CANCELLED
+    with pytest.raises(Refused, match=f"task {newest.id} is newer and about the same"):
+        task_operations.retry(fleet, "test", old.id)
+    task_operations.cancel(fleet, "test", newest.id)
+    task_operations.retry(fleet, "test", newest.id)
+    run_all(fleet)
+    assert status(fleet, service.id) is ServiceStatus.ACTIVE
 
 
 def test_what_is_done_once_on_a_server_can_be_tried_again(fleet: Fleet) -> None:
