@@ -19,7 +19,7 @@ from controller.store.models import Customer
 from controller.store.vault import create_key
 from tests.support.storages import Storage
 
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 2.0
 with_a_server = pytest.mark.parametrize("storage", ["postgres"], indirect=True)
 """About connections that a database server can end; SQLite has none."""
 

@@ -76,10 +76,14 @@ def run_of(demo: Demo, pipeline: Pipeline) -> dict[str, Task]:
         return tasks
 
 
-def overlaps(tasks: list[Task]) -> list[tuple[str, str]]:
-    """Runs that were under way at the same moment."""
-    ordered = sorted(tasks, key=lambda task: task.started_at or task.queued_at)
-    return [(a.label, b.label) for a, b in pairwise(ordered) if b.started_at < a.finished_at]  # type: ignore[operator]
+def overlaps(*runs: dict[str, Task]) -> list[tuple[str, str]]:
+    """Of the group's own servers, and of its nameservers, those that were changed at the same moment."""
+    found = []
+    for is_dns in (False, True):
+        tasks = [task for run in runs for name, task in run.items() if (TIERS[name] == "dns") == is_dns]
+        ordered = sorted(tasks, key=lambda task: task.started_at or task.queued_at)
+        found += [(a.label, b.label) for a, b in pairwise(ordered) if b.started_at < a.finished_at]  # type: ignore[operator]
+    return found
 
 
 def diff_of(task: Task) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def test_settings_are_shown_first_and_then_land_on_their_tier_alone(demo: Demo) 
 
     done = run_of(demo, group_runs.apply(fleet, "test", GROUP, "config", "all"))
     assert set(done) == set(TIERS)
-    assert overlaps(list(done.values())) == []
+    assert overlaps(done) == []
     now = confs(demo)
     assert changed(so_far, now) == {name: set(WISHES["all"]) if name in TIERS else set() for name in now}
     for name, tier in TIERS.items():
@@ -158,11 +162,10 @@ def test_one_server_of_a_group_at_a_time_and_a_dead_one_holds_nobody_up(demo: De
             server.faults.pace = 0.0
     tasks = run_of(demo, push)
     assert set(tasks) == set(TIERS)
-    # Settings and files of one group are one lane.
     later = run_of(demo, second)
     assert set(later) == set(living), "the one that was away has its task of the push before"
-    lane = [*tasks.values(), *run_of(demo, files).values(), *later.values()]
-    assert overlaps(lane) == []
+    filed = run_of(demo, files)
+    assert overlaps(tasks, filed, later) == [], "settings and files go one after another too"
     assert {task.changed for task in run_of(demo, elsewhere).values()} == {True}
     assert confs(demo)["mx01"]["APP_NAME"] == "Acme the Third"
     with fleet.database.read() as session:
@@ -172,7 +175,7 @@ def test_one_server_of_a_group_at_a_time_and_a_dead_one_holds_nobody_up(demo: De
         assert session.scalars(behind).all() == []
     assert confs(demo)["other"]["APP_NAME"] == "Elsewhere"
     other = run_of(demo, elsewhere)["other"]
-    last = max(task.started_at for task in lane if task.started_at)
+    last = max(task.started_at for run in (tasks, filed, later) for task in run.values() if task.started_at)
     assert other.finished_at is not None
     assert other.finished_at < last, "another group's push has waited for this one's"
     assert set(run_of(demo, preview)) == set(TIERS)
