@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.domain.words import FINAL_TASK_STATES, OPEN_TASK_STATES, VERIFY_ACTION, TaskStatus
@@ -39,7 +39,9 @@ def retry_one(session: Session, actor: str, task: Task) -> Ready:
         raise Refused(f"task {task.id} belongs to a drift check; start a new one")
     if (newer := _newer_about_the_same(session, task)) is not None:
         # It was planned in the order of a wish that counts no more.
-        raise Refused(f"task {newer} is newer and about the same; retry that one, or redeploy the service")
+        if newer.status is TaskStatus.SUCCEEDED:
+            raise Refused(f"task {newer.id} has done the same since")
+        raise Refused(f"task {newer.id} is newer and about the same; retry that one, or redeploy the service")
     ready = lifecycle.queue_again(session, task)
     note(
         session,
@@ -53,11 +55,12 @@ def retry_one(session: Session, actor: str, task: Task) -> Ready:
     return ready
 
 
-def _newer_about_the_same(session: Session, task: Task) -> int | None:
+def _newer_about_the_same(session: Session, task: Task) -> Task | None:
+    """The newest of them."""
     if task.resource_id is None or task.check_mode:
         return None
-    same = select(func.max(Task.id)).where(Task.resource_id == task.resource_id, Task.id > task.id, ~Task.check_mode)
-    return session.scalar(same)
+    same = select(Task).where(Task.resource_id == task.resource_id, Task.id > task.id, ~Task.check_mode)
+    return session.scalars(same.order_by(Task.id.desc()).limit(1)).first()
 
 
 def cancel(fleet: Fleet, actor: str, task_id: int) -> Task:

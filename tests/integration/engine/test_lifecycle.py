@@ -438,7 +438,8 @@ def test_a_service_is_not_live_because_the_task_that_failed_was_deleted(fleet: F
     task_operations.cancel(fleet, "test", task_of(fleet, "dns.zone").id)
     run_all(fleet)
     task_bulk.run(fleet, "test", "delete", ids=[task_of(fleet, "web.certificate").id])
-    task_operations.retry(fleet, "test", task_of(fleet, "dns.zone").id)
+    with pytest.raises(Refused, match="has done the same since"):
+        task_operations.retry(fleet, "test", task_of(fleet, "dns.zone").id)
     run_all(fleet)
     assert status(fleet, service.id) is ServiceStatus.ERROR
     services.change_product(fleet, "test", service.id, "p")
