@@ -403,7 +403,7 @@ class Services(RuleBasedStateMachine):
 
 
 TestServices = Services.TestCase
-TestServices.settings = settings(COMMON, max_examples=12, stateful_step_count=35)
+TestServices.settings = settings(COMMON, max_examples=8, stateful_step_count=35)
 
 
 @pytest.mark.long

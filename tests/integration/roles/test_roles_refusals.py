@@ -110,7 +110,15 @@ def test_what_is_not_there(driver: Driver, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(2, "bad_argument"), (8, "no_room"), (13, "no_room"), (14, "busy"), (15, "busy"), (12, "refused")],
+    [
+        (2, "bad_argument"),
+        (8, "no_room"),
+        (14, "busy"),
+        (12, "refused"),
+        # A second code of a kind is for the long run.
+        pytest.param(13, "no_room", marks=pytest.mark.long),
+        pytest.param(15, "busy", marks=pytest.mark.long),
+    ],
 )
 def test_exit_codes(driver: Driver, server: SandboxServer, name: str, code: int, kind: str) -> None:
     driver.good(account("web", name))
