@@ -19,7 +19,7 @@ from tests.support import truth
 from tests.support.by_hand import ByHand, coming, going, without_lock
 from tests.support.demo import installation, order, settle, wait_for
 
-ORDERS = int(os.environ.get("HESTIA_FLEET_TEST_ORDERS", "5"))
+ORDERS = int(os.environ.get("HESTIA_FLEET_TEST_ORDERS", "4"))
 ONE = (("all01", ("web", "mail", "dns"), "192.0.2.11", "all01.fleet.test"),)
 AT_ONCE = 8
 PEOPLE = 6

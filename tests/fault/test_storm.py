@@ -23,7 +23,7 @@ def test_a_storm_on_either_storage_loses_doubles_and_leaves_nothing(storage: Sto
 
 
 def _storm(storage: Storage, tmp_path: Path) -> None:
-    report = run_storm(storage, orders=6, seed=SEED, home=tmp_path / "home", every=1.0, calm=1.5, lasts=25, limit=600)
+    report = run_storm(storage, orders=4, seed=SEED, home=tmp_path / "home", every=1.0, calm=1.5, lasts=25, limit=600)
     print(table(report))
     print(report.line())
     assert report.violations == []
